@@ -1,0 +1,185 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+    .treatAllWarnings(as: .error),
+]
+
+// Products of other packages, by the name this manifest uses for them.
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioFileSystem = Target.Dependency.product(name: "_NIOFileSystem", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// One room of the house: a target and, unless it has none, the test target of the same name.
+func room(
+    _ name: String,
+    _ dependencies: [Target.Dependency],
+    tests: [Target.Dependency]? = []
+) -> [Target] {
+    let source = Target.target(name: name, dependencies: dependencies, swiftSettings: settings)
+    guard let tests else { return [source] }
+    return [
+        source,
+        .testTarget(
+            name: "\(name)Tests",
+            dependencies: [.byName(name: name), "TestKit"] + dependencies + tests,
+            swiftSettings: settings
+        ),
+    ]
+}
+
+let rooms: [[Target]] = [
+    // Model and pure logic: no I/O.
+    room("Model", [], tests: [yams]),
+    room("Scheduling", ["Model", deque]),
+    room("S3Wire", ["Model", crypto, httpTypes]),
+    // What several adapters stand on.
+    room("DurableSQLite", ["Model", grdb, logging, systemPackage]),
+    room(
+        "S3Client",
+        [
+            "Model", "S3Wire", asyncHTTPClient, crypto, httpTypes, nioCore, nioFileSystem, nioHTTP1, nioSSL, systemPackage,
+        ],
+        tests: ["LoopbackServer"]
+    ),
+    room("YAMLDocuments", ["Model", yams]),
+    room("Settings", ["Model"]),
+    room("Telemetry", ["Model", logging, metrics]),
+    // Adapters.
+    room(
+        "ObjectEngine",
+        ["Model", "S3Wire", "DurableSQLite", crypto, grdb, logging, nioCore, nioPosix, nioFileSystem, systemPackage]
+    ),
+    room("StateStore", ["Model", "DurableSQLite", grdb, logging, systemPackage]),
+    room("Sandboxes", ["Model", logging, subprocess, systemPackage, nioCore, nioPosix]),
+    room(
+        "Providers",
+        ["Model", "S3Client", "S3Wire", asyncHTTPClient, nioCore, nioFileSystem, nioHTTP1, systemPackage],
+        tests: ["LoopbackServer", subprocess]
+    ),
+    room("Identity", ["Model", crypto, systemPackage]),
+    room("APIClient", ["Model", asyncHTTPClient, nioCore, nioHTTP1, nioSSL], tests: ["LoopbackServer"]),
+    // Application.
+    room(
+        "Cluster",
+        [
+            "Model", "Scheduling", "ObjectEngine", "StateStore", "Sandboxes", "Providers", "Identity",
+            "S3Wire", asyncHTTPClient, lifecycle, logging, metrics, nioCore, nioPosix, systemPackage,
+        ]
+    ),
+    // Delivery.
+    room(
+        "HTTPAPI",
+        [
+            "Model", "Cluster", "Identity", "ObjectEngine", "S3Wire", "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry",
+            hummingbird, httpTypes, logging, metrics, nioCore, nioPosix, systemPackage,
+        ],
+        tests: [hummingbirdTesting]
+    ),
+    room(
+        "S3API",
+        ["Model", "S3Wire", "ObjectEngine", "Identity", hummingbird, hummingbirdCore, httpTypes, logging, metrics, nioCore],
+        tests: ["DurableSQLite", hummingbirdTesting, nioFileSystem, nioPosix, systemPackage]
+    ),
+    room(
+        "Commands",
+        [
+            "Model", "APIClient", "S3Client", "YAMLDocuments", argumentParser, asyncHTTPClient, nioCore, nioFileSystem,
+            nioPosix, systemPackage,
+        ],
+        tests: ["LoopbackServer"]
+    ),
+    [
+        .target(
+            name: "TestKit",
+            dependencies: ["Model", systemPackage],
+            path: "Tests/TestKit",
+            swiftSettings: settings
+        ),
+        // A small HTTP server on 127.0.0.1 that answers as a test says, for the tests of clients.
+        .target(
+            name: "LoopbackServer",
+            dependencies: ["Model", nioCore, nioHTTP1, nioPosix, systemPackage],
+            path: "Tests/LoopbackServer",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "apus",
+            dependencies: [
+                "Cluster", "Commands", "DurableSQLite", "HTTPAPI", "Identity", "Model", "ObjectEngine", "Providers", "S3API", "S3Client",
+                "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry", "YAMLDocuments", argumentParser, asyncHTTPClient,
+                hummingbird, lifecycle, logging, metrics, nioCore, nioPosix, systemPackage, unixSignals,
+            ],
+            swiftSettings: settings
+        ),
+    ],
+]
+
+var targets = rooms.flatMap { $0 }
+
+// Build one room alone: `APUS_ONLY=S3API swift build --build-tests` leaves every target out that S3API does not need.
+if let only = Context.environment["APUS_ONLY"], !only.isEmpty {
+    let byName = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0) })
+    var kept: Set<String> = []
+    func keep(_ name: String) {
+        guard let target = byName[name], kept.insert(name).inserted else { return }
+        for dependency in target.dependencies {
+            if case .byNameItem(let inner, _) = dependency { keep(inner) }
+        }
+    }
+    for name in only.split(separator: ",") {
+        keep(String(name))
+        keep("\(name)Tests")
+    }
+    targets = targets.filter { kept.contains($0.name) }
+}
+
+let package = Package(
+    name: "apus",
+    platforms: [.macOS(.v15)],
+    products: targets.contains { $0.name == "apus" } ? [.executable(name: "apus", targets: ["apus"])] : [],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    ],
+    targets: targets,
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,33 @@
+/// Why a use case could not be carried out.
+package struct ClusterError: Error, CustomStringConvertible {
+    package enum Code: Sendable, Hashable {
+        /// What the caller sent cannot be accepted.
+        case invalid
+        case notFound
+        case alreadyExists
+        /// The caller may not do that.
+        case forbidden
+        /// Larger than a configured limit.
+        case tooLarge
+        /// Too much is waiting already; try again later.
+        case busy
+        /// The cluster is stopping.
+        case stopping
+        /// The data directory is in use, or belongs to a newer version.
+        case dataDirectory
+        /// Something of ours failed: disk, database, sandbox.
+        case failed
+    }
+
+    package let code: Code
+    package let message: String
+    package let cause: (any Error)?
+
+    package init(code: Code, message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+
+    package var description: String { cause.map { "\(message): \($0)" } ?? message }
+}

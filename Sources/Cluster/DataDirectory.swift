@@ -1,0 +1,111 @@
+import Model
+package import SystemPackage
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// The one directory that holds all of a cluster's state, and the lock that keeps a second program out of it.
+///
+///     VERSION           format of this directory
+///     lock              held with flock(2) while a cluster runs; names its process
+///     credentials.json  the administrator's password and S3 keys
+///     state.sqlite      services, jobs, deliveries
+///     objects/          the object store
+///     images/           root file systems of containers
+///     services/NAME/V/  script and configuration of version V of a service
+///     work/             folders of invocations under way
+///     deliveries/JOB/   results that wait for another cluster
+///     events/           events of waiting jobs that are too large for the database
+///     logs/SERVICE/     one log a job
+package struct DataDirectory: Sendable {
+    /// Format of the directory; a directory with a higher number is left untouched.
+    package static let version = 1
+
+    package let root: FilePath
+    private let lock: FileDescriptor
+
+    package var stateFile: FilePath { root.appending("state.sqlite") }
+    package var objects: FilePath { root.appending("objects") }
+    package var images: FilePath { root.appending("images") }
+    package var services: FilePath { root.appending("services") }
+    package var work: FilePath { root.appending("work") }
+    package var deliveries: FilePath { root.appending("deliveries") }
+    package var events: FilePath { root.appending("events") }
+    package var logs: FilePath { root.appending("logs") }
+
+    /// Makes the directory where it is missing, locks it, and checks its format. Blocks; call it before anything is served.
+    ///
+    /// - Throws: `ClusterError` with `dataDirectory`: another program holds it, a newer version made it, or it cannot be written.
+    package static func open(at root: FilePath) throws(ClusterError) -> DataDirectory {
+        do {
+            try Folder.make(root, mode: 0o700)
+            let lock = try takeLock(root)
+            let directory = DataDirectory(root: root, lock: lock)
+            try directory.checkVersion()
+            for folder in [
+                directory.objects, directory.images, directory.services, directory.work, directory.deliveries,
+                directory.events, directory.logs,
+            ] {
+                try Folder.make(folder, mode: 0o700)
+            }
+            return directory
+        } catch let error as ClusterError {
+            throw error
+        } catch {
+            throw ClusterError(
+                code: .dataDirectory,
+                message: "the data directory \(root) cannot be used; choose another one with --data",
+                cause: error
+            )
+        }
+    }
+
+    /// Gives the lock back.
+    package func close() { try? lock.close() }  // Closing a lock file cannot lose anything.
+
+    private static func takeLock(_ root: FilePath) throws -> FileDescriptor {
+        let path = root.appending("lock")
+        let lock = try FileDescriptor.open(
+            path,
+            .readWrite,
+            options: [.create, .closeOnExec],
+            permissions: FilePermissions(rawValue: 0o600)
+        )
+        guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            var bytes = [UInt8](repeating: 0, count: 32)
+            let count = (try? bytes.withUnsafeMutableBytes { try lock.read(fromAbsoluteOffset: 0, into: $0) }) ?? 0
+            try? lock.close()
+            let holder = String(decoding: bytes.prefix(count), as: UTF8.self).filter { $0.isNumber }
+            throw ClusterError(
+                code: .dataDirectory,
+                message: "the data directory \(root) is in use by another Apus"
+                    + (holder.isEmpty ? "" : " (process \(holder))") + "; stop it, or choose another one with --data"
+            )
+        }
+        try lock.resize(to: 0)
+        try lock.writeAll(toAbsoluteOffset: 0, "\(getpid())\n".utf8)
+        return lock
+    }
+
+    private func checkVersion() throws {
+        let path = root.appending("VERSION")
+        guard let text = try Folder.readSmallFile(path) else {
+            return try Folder.writeDurably(path, "\(Self.version)\n", mode: 0o600)
+        }
+        guard let found = Int(text.filter { !$0.isWhitespace }) else {
+            throw ClusterError(code: .dataDirectory, message: "\(path) does not hold a version number")
+        }
+        guard found <= Self.version else {
+            throw ClusterError(
+                code: .dataDirectory,
+                message: "the data directory \(root) has format \(found), made by a newer Apus; this one knows up to "
+                    + "\(Self.version). Nothing was changed. Install the newer version, or choose another directory"
+            )
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Model
+import ObjectEngine
+import Sandboxes
+import SystemPackage
+
+/// What an invocation gets beside its script: the staged file and the variables that speak of it.
+struct PreparedInput: Sendable {
+    var event: InvocationEvent
+    /// Name in the input folder; `nil` where the function fetches the input by itself.
+    var fileName: String?
+    var environment: [String: String] = [:]
+    var size = ByteCount.zero
+
+    /// The sandbox's order for this input.
+    func invocation(of service: RegisteredService, id: String, in folder: WorkFolder) -> SandboxInvocation {
+        let definition = service.definition
+        var environment = definition.environment.variables
+        environment.merge(definition.environment.secrets) { _, secret in secret }
+        environment.merge(self.environment) { _, own in own }
+        environment["OSCAR_SERVICE_NAME"] = definition.name.text
+        environment["OSCAR_SERVICE_TOKEN"] = definition.token
+        environment["OSCAR_SERVICE_BASE_PATH"] = ""
+        environment["JOB_UUID"] = id
+        return SandboxInvocation(
+            id: id,
+            image: definition.image.isEmpty ? nil : definition.image,
+            workDirectory: folder.sandbox,
+            inputDirectory: folder.input,
+            outputDirectory: folder.output,
+            configDirectory: service.configuration,
+            inputFileName: fileName,
+            environment: environment,
+            cpu: definition.cpuLimit,
+            memory: definition.memoryLimit,
+            timeout: definition.timeout
+        )
+    }
+}
+
+/// Brings an invocation's input into its input folder (supervisor.md section 5).
+struct InputStager: Sendable {
+    /// The kernel takes no larger variable (`MAX_ARG_STRLEN`, 32 pages), with its name and the end.
+    private static let maximumVariable = 128 << 10
+
+    let store: ObjectStore
+
+    /// Stages an event that lies in a file.
+    func stage(file: FilePath, for service: RegisteredService, in folder: WorkFolder) async throws -> PreparedInput {
+        let bytes = try await Folder.offload { try Folder.readFile(file) }
+        return try await stage(event: bytes, for: service, in: folder)
+    }
+
+    /// Stages what an event names, or the event itself.
+    ///
+    /// - Throws: `JobFailure` where the object is gone.
+    func stage(event bytes: [UInt8], for service: RegisteredService, in folder: WorkFolder) async throws -> PreparedInput {
+        let event = InvocationEvent.classify(bytes)
+        var input = PreparedInput(event: event)
+        for (name, value) in event.queryParameters { input.environment["CONT_VAR_\(name)"] = value }
+        if let text = event.environmentText, text.utf8.count < Self.maximumVariable - 16 { input.environment["EVENT"] = text }
+        if let object = localObject(of: event) {
+            input.environment["STORAGE_OBJECT_KEY"] = object.key.text
+            if !object.time.isEmpty { input.environment["EVENT_TIME"] = object.time }
+            if !service.definition.fileStageIn { try await stage(object, into: &input, in: folder) }
+        } else if case .unknown(let payload) = event.innermost {
+            input.environment["EVENT"] = variable(payload)
+            try await write(payload.bytes, into: &input, in: folder)
+        } else {
+            // No keys for that storage: the function gets the event itself, as OSCAR's supervisor does.
+            try await write(bytes, into: &input, in: folder)
+        }
+        return input
+    }
+
+    /// The object that the event names, where it lies in this cluster's own store.
+    private func localObject(of event: InvocationEvent) -> InvocationEvent.ObjectReference? {
+        guard case .object(let object) = event.innermost, object.source == .minio else { return nil }
+        guard let provider = event.delegatedProvider else { return object }
+        return provider == ProviderID.defaultName || ProviderID(provider) == .clusterStore ? object : nil
+    }
+
+    /// The payload as a variable's value, where it is text that fits.
+    private func variable(_ payload: InvocationEvent.Payload) -> String? {
+        switch payload {
+        case .jsonObject(let bytes), .json(let bytes):
+            bytes.count < Self.maximumVariable - 16 ? String(validating: bytes, as: UTF8.self) : nil
+        case .empty, .decoded, .raw: nil
+        }
+    }
+
+    private func stage(
+        _ object: InvocationEvent.ObjectReference,
+        into input: inout PreparedInput,
+        in folder: WorkFolder
+    ) async throws {
+        let name = object.fileName
+        guard !name.isEmpty, name != ".", name != "..", name.utf8.count <= 255 else {
+            throw JobFailure(message: "the last part of the key \"\(object.key)\" cannot be the name of a file")
+        }
+        guard let record = try await find(object) else {
+            throw JobFailure(
+                message: "the object \(object.bucket)/\(object.key) is not there any more; it was deleted before the job ran"
+            )
+        }
+        try await store.export(record, to: folder.input.appending(name))
+        input.fileName = name
+        input.size = record.size
+    }
+
+    private func find(_ object: InvocationEvent.ObjectReference) async throws(ObjectStoreError) -> ObjectRecord? {
+        do {
+            return try await store.object(object.key, in: object.bucket)
+        } catch {
+            if error.code == .noSuchBucket { return nil }
+            throw error
+        }
+    }
+
+    private func write(_ bytes: [UInt8], into input: inout PreparedInput, in folder: WorkFolder) async throws {
+        let name = "event-file-\(UniqueID.uuid())"
+        let path = folder.input.appending(name)
+        try await Folder.offload { try Folder.writeFile(path, bytes) }
+        input.fileName = name
+        input.size = ByteCount(Int64(bytes.count))
+    }
+}

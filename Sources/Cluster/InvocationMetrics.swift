@@ -1,0 +1,39 @@
+import Metrics
+import Model
+import StateStore
+
+/// What is counted of invocations.
+final class InvocationMetrics: Sendable {
+    private let wait = Timer(label: "apus_job_wait_seconds")
+    private let stageIn = Timer(label: "apus_job_stage_in_seconds")
+    private let run = Timer(label: "apus_job_run_seconds")
+    private let stageOut = Timer(label: "apus_job_stage_out_seconds")
+    private let bytesIn = Counter(label: "apus_stage_in_bytes_total")
+    private let bytesOut = Counter(label: "apus_stage_out_bytes_total")
+    private let succeeded = Counter(label: "apus_jobs_ended_total", dimensions: [("state", "succeeded")])
+    private let failed = Counter(label: "apus_jobs_ended_total", dimensions: [("state", "failed")])
+    private let cancelled = Counter(label: "apus_jobs_ended_total", dimensions: [("state", "cancelled")])
+
+    func waited(_ created: Instant, _ started: Instant) { wait.recordNanoseconds((started - created).nanoseconds) }
+
+    func ended(_ state: JobState, _ result: AttemptResult) {
+        if let duration = result.stageIn { stageIn.recordNanoseconds(duration.nanoseconds) }
+        if let duration = result.run { run.recordNanoseconds(duration.nanoseconds) }
+        if let duration = result.stageOut { stageOut.recordNanoseconds(duration.nanoseconds) }
+        switch state {
+        case .succeeded: succeeded.increment()
+        case .failed: failed.increment()
+        case .cancelled: cancelled.increment()
+        case .queued, .stagingIn, .running, .stagingOut, .delivering: break
+        }
+    }
+
+    func stagedIn(_ size: ByteCount) { bytesIn.increment(by: size.bytes) }
+    func stagedOut(_ size: ByteCount) { bytesOut.increment(by: size.bytes) }
+}
+
+extension Duration {
+    var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
+    /// With fraction.
+    var seconds: Double { Double(nanoseconds) / 1e9 }
+}

@@ -1,0 +1,192 @@
+import Logging
+import Scheduling
+package import Model
+package import StateStore
+import SystemPackage
+
+/// A job as people and scripts see it: its record, and why it waits.
+package struct JobView: Sendable {
+    package var record: JobRecord
+    /// What it waits for, or how it ended, in words.
+    package var reason: String?
+    package var deliveries: [DeliveryRecord]
+}
+
+/// Posts, lists, follows and removes jobs.
+package final class JobBoard: Sendable {
+    /// Events up to this size are kept in the database, larger ones in a file.
+    private static let inlineEvent = 64 << 10
+    /// How many ended jobs are removed in one transaction.
+    private static let batch = 500
+
+    private let data: DataDirectory
+    private let state: ClusterState
+    private let catalog: ServiceCatalog
+    private let scheduler: JobScheduler
+    private let logs: JobLogs
+    private let now: @Sendable () -> Instant
+
+    package init(
+        data: DataDirectory,
+        state: ClusterState,
+        catalog: ServiceCatalog,
+        scheduler: JobScheduler,
+        logs: JobLogs,
+        now: @escaping @Sendable () -> Instant
+    ) {
+        self.data = data
+        self.state = state
+        self.catalog = catalog
+        self.scheduler = scheduler
+        self.logs = logs
+        self.now = now
+    }
+
+    // MARK: Posting
+
+    /// Queues a job with that event; durable when this returns.
+    ///
+    /// - Parameter name: what another cluster calls the job; a new name where `nil`.
+    /// - Throws: `ClusterError` with `notFound`, `alreadyExists`, `failed`.
+    package func post(
+        _ event: [UInt8],
+        to service: ServiceName,
+        name: JobName?,
+        principal: String
+    ) async throws -> JobName {
+        guard catalog[service] != nil else { throw Self.noService(service) }
+        let name = name ?? JobName(service: service, unique: UniqueID.uuid())
+        let isInline = event.count <= Self.inlineEvent
+        let path = data.events.appending(name.text)
+        if !isInline { try await Folder.offload { try Folder.writeDurably(path, event, mode: 0o600) } }
+        do {
+            try await state.enqueue(
+                NewJob(
+                    name: name, service: service, eventSequence: nil, input: nil, principal: principal,
+                    event: isInline ? event : nil, created: now()
+                )
+            )
+        } catch {
+            if !isInline, error.code != .alreadyExists { try? await Folder.offload { try Folder.removeFile(path) } }
+            throw Self.translate(error)
+        }
+        scheduler.jobsAdded(to: service)
+        return name
+    }
+
+    // MARK: Reading
+
+    /// The newest jobs first.
+    package func jobs(_ filter: JobFilter) async throws -> (jobs: [JobView], remaining: Int) {
+        do {
+            let (records, remaining) = try await state.jobs(filter)
+            var views: [JobView] = []
+            var heads: [ServiceName: Int64?] = [:]
+            for record in records { views.append(try await view(record, heads: &heads)) }
+            return (views, remaining)
+        } catch { throw Self.translate(error) }
+    }
+
+    /// - Throws: `ClusterError` with `notFound` where the service has no such job.
+    package func job(_ name: JobName, of service: ServiceName) async throws -> JobView {
+        do {
+            guard let record = try await state.job(named: name), record.service == service else {
+                throw StateStoreError(code: .notFound, message: "the service \"\(service)\" has no job \"\(name)\"")
+            }
+            var heads: [ServiceName: Int64?] = [:]
+            return try await view(record, heads: &heads)
+        } catch { throw Self.translate(error) }
+    }
+
+    private func view(
+        _ record: JobRecord,
+        heads: inout [ServiceName: Int64?]
+    ) async throws(StateStoreError) -> JobView {
+        var view = JobView(record: record, reason: record.message, deliveries: [])
+        if record.state == .queued, let service = catalog[record.service] {
+            if heads[record.service] == nil { heads[record.service] = try await state.firstWaiting(of: record.service) }
+            let isFirst = heads[record.service].map { $0 == record.number } ?? true
+            view.reason = scheduler.reason(for: record.service, demand: service.demand, isFirst: isFirst).description
+        }
+        if record.state == .delivering { view.deliveries = try await state.deliveries(of: record.number) }
+        return view
+    }
+
+    package func counts() async throws -> [JobState: Int] { try await state.jobCounts() }
+    package func deliveryCount() async throws -> Int { try await state.deliveryCount() }
+
+    /// The log of a job; with `follow`, until its attempt has ended.
+    ///
+    /// - Throws: `ClusterError` with `notFound` where the service has no such job.
+    package func log(_ name: JobName, of service: ServiceName, follow: Bool) async throws -> LogRecords {
+        let job = try await job(name, of: service)
+        if follow, job.record.state == .queued {
+            logs.announce(service, name)
+            // It may have run to its end while the place was made.
+            let again = try await self.job(name, of: service)
+            if again.record.finished != nil { logs.ended(logs.path(service, name)) }
+        }
+        return logs.records(service, name, follow: follow && job.record.finished == nil)
+    }
+
+    // MARK: Removing
+
+    /// Stops the job where it runs, and removes it with its log.
+    package func remove(_ name: JobName, of service: ServiceName) async throws {
+        let job = try await job(name, of: service).record
+        do {
+            _ = try await state.deleteJob(job.number)
+            scheduler.jobWithdrawn(job.number, of: service)
+            _ = scheduler.cancel(job.number)
+            try await removeFiles(of: name, service)
+        } catch { throw Self.translate(error) }
+    }
+
+    /// Removes the ended jobs of a service that succeeded, or all its ended and waiting and running ones.
+    package func removeAll(of service: ServiceName, includingUnsuccessful: Bool) async throws {
+        guard catalog[service] != nil else { throw Self.noService(service) }
+        do {
+            let states: Set<JobState> = includingUnsuccessful ? [.succeeded, .failed, .cancelled] : [.succeeded]
+            while true {
+                let names = try await state.deleteEnded(of: service, states: states, limit: Self.batch)
+                for name in names { try await removeFiles(of: name, service) }
+                if names.count < Self.batch { break }
+            }
+            guard includingUnsuccessful else { return }
+            while true {
+                let (jobs, _) = try await state.jobs(JobFilter(service: service, limit: Self.batch))
+                for job in jobs { try await remove(job.name, of: service) }
+                if jobs.isEmpty { break }
+            }
+        } catch { throw Self.translate(error) }
+    }
+
+    private func removeFiles(of name: JobName, _ service: ServiceName) async throws {
+        try await logs.remove(service, name)
+        logs.ended(logs.path(service, name))
+        let event = data.events.appending(name.text)
+        let deliveries = data.deliveries.appending(name.text)
+        try await Folder.offload {
+            try Folder.removeFile(event)
+            try Folder.remove(deliveries)
+        }
+    }
+
+    // MARK: Errors
+
+    static func noService(_ name: ServiceName) -> ClusterError {
+        ClusterError(code: .notFound, message: "there is no service \"\(name)\"")
+    }
+
+    private static func translate(_ error: any Error) -> ClusterError {
+        if let known = error as? ClusterError { return known }
+        guard let error = error as? StateStoreError else {
+            return ClusterError(code: .failed, message: "the job could not be handled", cause: error)
+        }
+        switch error.code {
+        case .notFound: return ClusterError(code: .notFound, message: error.message)
+        case .alreadyExists: return ClusterError(code: .alreadyExists, message: error.message)
+        case .damaged, .database: return ClusterError(code: .failed, message: error.message, cause: error)
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import Logging
+import Model
+import ObjectEngine
+package import StateStore
+import SystemPackage
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+extension JobExecutor {
+    /// Copies results to where they belong: into this cluster's store at once, for other storages into the job's delivery folder.
+    ///
+    /// May be repeated after a crash: a result that is there already is overwritten by the same bytes.
+    func stageOut(_ attempt: inout Attempt, in folder: WorkFolder) async throws {
+        let start = ContinuousClock.now
+        let job = attempt.job
+        let output = folder.output
+        let files = try await Folder.offload { try Folder.files(below: output) }
+        if files.isEmpty || attempt.service.definition.output.isEmpty {
+            attempt.result.stageOut = .zero
+            return await end(job, as: .succeeded, result: attempt.result)
+        }
+        try await state.advance(job.number, to: .stagingOut, attempts: job.attempts, result: attempt.result)
+        let deliveries = try await distribute(files, of: attempt.service, for: job.name, principal: job.principal)
+        attempt.result.stageOut = ContinuousClock.now - start
+        guard !deliveries.isEmpty else {
+            return await end(job, as: .succeeded, result: attempt.result)
+        }
+        try await state.deliver(deliveries, of: job.number, at: now(), result: attempt.result)
+        deliverySignal.send()
+        logger.info(
+            "results wait for delivery",
+            metadata: ["job.name": "\(job.name)", "deliveries": "\(deliveries.count)"]
+        )
+    }
+
+    /// Copies the results of a synchronous run. What goes to another storage is delivered by a job that is made for that, in the run's name.
+    func stageOut(
+        _ files: [Folder.FoundFile],
+        ofRun name: JobName,
+        of service: RegisteredService,
+        principal: String
+    ) async throws {
+        guard !files.isEmpty, !service.definition.output.isEmpty else { return }
+        let deliveries = try await distribute(files, of: service, for: name, principal: principal)
+        guard !deliveries.isEmpty else { return }
+        let job = NewJob(
+            name: name, service: service.name, eventSequence: nil, input: nil, principal: principal, event: nil,
+            created: now()
+        )
+        try await state.enqueueDelivering(job, deliveries)
+        deliverySignal.send()
+    }
+
+    /// Puts what belongs into this cluster's store there, and the rest into the job's delivery folder, durably.
+    private func distribute(
+        _ files: [Folder.FoundFile],
+        of service: RegisteredService,
+        for job: JobName,
+        principal: String
+    ) async throws -> [NewDelivery] {
+        var deliveries: [NewDelivery] = []
+        for (index, file) in files.enumerated() {
+            let destinations = service.definition.outputs(accepting: file.name)
+            for destination in destinations where destination.provider == .clusterStore {
+                try await putLocally(file, to: destination, principal: principal)
+            }
+            let remote = destinations.filter { $0.provider != .clusterStore }
+            guard !remote.isEmpty else { continue }
+            let name = "\(index)"
+            try await keepForDelivery(file, as: name, of: job)
+            deliveries += remote.map {
+                NewDelivery(
+                    provider: $0.provider.description, path: $0.path, name: file.name, file: name,
+                    size: ByteCount(file.size)
+                )
+            }
+        }
+        if !deliveries.isEmpty { try await synchronizeDeliveries(of: job) }
+        return deliveries
+    }
+
+    private func putLocally(_ file: Folder.FoundFile, to destination: StorageIO, principal: String) async throws {
+        let key = try ObjectKey(destination.key(for: file.name))
+        do {
+            _ = try await store.putFile(
+                at: file.path,
+                as: key,
+                in: try BucketName(destination.bucket),
+                attributes: ObjectAttributes(contentType: ContentType.guess(forName: file.name)),
+                origin: RequestOrigin(principal: principal, sourceAddress: "")
+            )
+            timing.stagedOut(ByteCount(file.size))
+        } catch let error as ObjectStoreError where error.code == .noSuchBucket {
+            throw JobFailure(message: "the output bucket \"\(destination.bucket)\" does not exist any more; create it again")
+        }
+    }
+
+    /// Links a result into the job's delivery folder, so that it survives the job's own folder.
+    private func keepForDelivery(_ file: Folder.FoundFile, as name: String, of job: JobName) async throws {
+        let target = data.deliveries.appending(job.text)
+        try await Folder.offload {
+            try Folder.make(target)
+            let path = target.appending(name)
+            if unlink(path.string) != 0, errno != ENOENT { throw Errno(rawValue: errno) }
+            guard link(file.path.string, path.string) == 0 else { throw Errno(rawValue: errno) }
+            try Folder.synchronize(path)
+        }
+    }
+
+    private func synchronizeDeliveries(of job: JobName) async throws {
+        let folder = data.deliveries
+        let jobFolder = folder.appending(job.text)
+        try await Folder.offload {
+            try Folder.synchronize(jobFolder)
+            try Folder.synchronize(folder)
+        }
+    }
+
+    /// Goes on with jobs whose results were being staged out when the program ended.
+    package func resumeStageOut(_ jobs: [JobRecord]) async {
+        for job in jobs {
+            guard let service = catalog[job.service] else { continue }
+            let folder = WorkFolder(root: data.work.appending(job.name.text))
+            let log = logs.writer(job.service, job.name)
+            defer { log.close() }
+            var attempt = Attempt(job: job, event: nil, service: service, log: log)
+            attempt.result.exitCode = 0
+            do {
+                try await stageOut(&attempt, in: folder)
+                try await folder.remove()
+            } catch {
+                await fail(attempt, error as? JobFailure ?? JobFailure(message: "\(error)"))
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+package import Model
+import NIOPosix
+import Synchronization
+package import SystemPackage
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// The logs of jobs: one file a job, written as output comes, read and followed while it grows.
+package final class JobLogs: Sendable {
+    /// A log that is being written, and those who follow it.
+    private struct Live {
+        var followers: [UInt64: AsyncStream<Void>.Continuation] = [:]
+        var isOpen = true
+    }
+
+    private struct State {
+        var live: [FilePath: Live] = [:]
+        var nextFollower: UInt64 = 0
+    }
+
+    let folder: FilePath
+    /// What a job writes beyond this is not kept.
+    let limit: ByteCount
+    private let state = Mutex(State())
+
+    package init(folder: FilePath, limit: ByteCount) {
+        self.folder = folder
+        self.limit = limit
+    }
+
+    func path(_ service: ServiceName, _ job: JobName) -> FilePath {
+        folder.appending(service.text).appending("\(job.text).log")
+    }
+
+    // MARK: Writing
+
+    /// Begins to write a job's log, after what earlier attempts left there.
+    func writer(_ service: ServiceName, _ job: JobName) -> JobLogWriter {
+        let path = path(service, job)
+        state.withLock { $0.live[path, default: Live()].isOpen = true }
+        return JobLogWriter(logs: self, path: path, limit: limit)
+    }
+
+    func grew(_ path: FilePath) {
+        let followers = state.withLock { $0.live[path]?.followers.values.map { $0 } ?? [] }
+        for follower in followers { follower.yield() }
+    }
+
+    func ended(_ path: FilePath) {
+        let followers = state.withLock { state -> [AsyncStream<Void>.Continuation] in
+            guard let live = state.live[path] else { return [] }
+            state.live[path] = nil
+            return Array(live.followers.values)
+        }
+        for follower in followers { follower.finish() }
+    }
+
+    // MARK: Reading
+
+    /// The records of a log, in order; with `follow`, also those to come until the job's attempt has ended.
+    ///
+    /// - Throws: while iterating, `ClusterError` with `failed` where the file cannot be read.
+    package func records(_ service: ServiceName, _ job: JobName, follow: Bool) -> LogRecords {
+        let path = path(service, job)
+        guard follow else { return LogRecords(path: path, growth: nil) }
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let isLive = state.withLock { state -> Bool in
+            guard state.live[path] != nil else { return false }
+            let id = state.nextFollower
+            state.nextFollower += 1
+            state.live[path]?.followers[id] = continuation
+            continuation.onTermination = { [self] _ in
+                self.state.withLock { $0.live[path]?.followers[id] = nil }
+            }
+            return true
+        }
+        if !isLive { continuation.finish() }
+        return LogRecords(path: path, growth: stream)
+    }
+
+    /// Opens a place where a follower can wait before the job has started.
+    func announce(_ service: ServiceName, _ job: JobName) {
+        state.withLock { $0.live[path(service, job), default: Live()].isOpen = true }
+    }
+
+    package func exists(_ service: ServiceName, _ job: JobName) async -> Bool {
+        let path = path(service, job)
+        return (try? await Folder.offload { access(path.string, F_OK) == 0 }) ?? false  // Not there, then.
+    }
+
+    func remove(_ service: ServiceName, _ job: JobName) async throws {
+        let path = path(service, job)
+        try await Folder.offload {
+            if unlink(path.string) != 0, errno != ENOENT { throw Errno(rawValue: errno) }
+        }
+    }
+
+    func removeAll(of service: ServiceName) async throws {
+        let folder = folder.appending(service.text)
+        try await Folder.offload { try Folder.remove(folder) }
+    }
+}
+
+/// Appends records to one job's log. One task at a time writes.
+final class JobLogWriter: Sendable {
+    private struct State {
+        var file: FileDescriptor?
+        var written: Int64 = 0
+        var isFull = false
+    }
+
+    private let logs: JobLogs
+    private let path: FilePath
+    private let limit: ByteCount
+    private let state = Mutex(State())
+
+    init(logs: JobLogs, path: FilePath, limit: ByteCount) {
+        self.logs = logs
+        self.path = path
+        self.limit = limit
+    }
+
+    /// Keeps a piece of output. A disk that is full loses log, not the job: the failure is not passed on.
+    func append(_ record: LogRecord) async {
+        guard !record.bytes.isEmpty else { return }
+        _ = try? await Folder.offload { [self] in try write(record) }
+        logs.grew(path)
+    }
+
+    /// Keeps a sentence of our own.
+    func note(_ text: String, at time: Instant) async {
+        await append(LogRecord(time: time, stream: .system, bytes: Array("\(text)\n".utf8)))
+    }
+
+    /// Ends the log of this attempt; followers get the rest and then the end.
+    func close() {
+        state.withLock { state in
+            try? state.file?.close()  // Nothing is lost by a failed close: the data is in the page cache already.
+            state.file = nil
+        }
+        logs.ended(path)
+    }
+
+    private func write(_ record: LogRecord) throws {
+        try state.withLock { state in
+            guard !state.isFull else { return }
+            if state.file == nil { try open(&state) }
+            guard let file = state.file else { return }
+            var bytes = record.encoded
+            if state.written + Int64(bytes.count) > limit.bytes {
+                state.isFull = true
+                let text = "the log has reached its limit of \(limit); what follows is not kept\n"
+                bytes = LogRecord(time: record.time, stream: .system, bytes: Array(text.utf8)).encoded
+            }
+            try file.writeAll(bytes)
+            state.written += Int64(bytes.count)
+        }
+    }
+
+    private func open(_ state: inout State) throws {
+        let options: FileDescriptor.OpenOptions = [.create, .append, .closeOnExec]
+        let permissions = FilePermissions(rawValue: 0o600)
+        let file: FileDescriptor
+        do {
+            file = try FileDescriptor.open(path, .writeOnly, options: options, permissions: permissions)
+        } catch Errno.noSuchFileOrDirectory {
+            try Folder.make(path.removingLastComponent())
+            file = try FileDescriptor.open(path, .writeOnly, options: options, permissions: permissions)
+        }
+        state.file = file
+        state.written = try file.seek(offset: 0, from: .end)
+    }
+}
+
+/// The records of one log file as an asynchronous sequence.
+package struct LogRecords: AsyncSequence, Sendable {
+    package typealias Element = LogRecord
+
+    let path: FilePath
+    /// Says that the file has grown; ends with the attempt. `nil` where nobody follows.
+    let growth: AsyncStream<Void>?
+
+    package func makeAsyncIterator() -> Iterator { Iterator(path: path, growth: growth?.makeAsyncIterator()) }
+
+    package struct Iterator: AsyncIteratorProtocol {
+        private static let chunk = 128 << 10
+
+        let path: FilePath
+        var growth: AsyncStream<Void>.Iterator?
+        private var offset: Int64 = 0
+        private var parser = LogParser()
+
+        init(path: FilePath, growth: AsyncStream<Void>.Iterator?) {
+            self.path = path
+            self.growth = growth
+        }
+
+        package mutating func next() async throws -> LogRecord? {
+            while true {
+                if let record = parser.next() { return record }
+                if parser.isDamaged { return nil }
+                if try await readMore() { continue }
+                guard growth != nil else { return nil }
+                if await growth?.next(isolation: #isolation) == nil {
+                    // The attempt has ended; what it wrote last may still be unread.
+                    growth = nil
+                }
+            }
+        }
+
+        private mutating func readMore() async throws -> Bool {
+            let (path, offset) = (path, offset)
+            let bytes: [UInt8] = try await Folder.offload {
+                do { return try Folder.read(path, from: offset, atMost: Self.chunk) } catch Errno.noSuchFileOrDirectory {
+                    return []
+                }
+            }
+            self.offset += Int64(bytes.count)
+            parser.append(bytes)
+            return !bytes.isEmpty
+        }
+    }
+}

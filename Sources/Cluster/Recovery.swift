@@ -1,0 +1,54 @@
+package import Logging
+import Model
+package import StateStore
+import SystemPackage
+
+/// Brings a cluster back to where it was: what a crash left behind is removed, repeated or finished.
+package struct Recovery: Sendable {
+    private let data: DataDirectory
+    private let state: ClusterState
+    private let sandboxes: SandboxSet
+    private let registry: ServiceRegistry
+    private let executor: JobExecutor
+    private let logger: Logger
+
+    package init(
+        data: DataDirectory,
+        state: ClusterState,
+        sandboxes: SandboxSet,
+        registry: ServiceRegistry,
+        executor: JobExecutor,
+        logger: Logger
+    ) {
+        self.data = data
+        self.state = state
+        self.sandboxes = sandboxes
+        self.registry = registry
+        self.executor = executor
+        self.logger = logger
+    }
+
+    /// To be run once, before the first job is started.
+    package func run() async throws {
+        await sandboxes.removeLeftovers()
+        let (requeued, stagingOut) = try await state.recover()
+        if requeued > 0 { logger.notice("jobs that ran when Apus ended run again", metadata: ["jobs": "\(requeued)"]) }
+        try await removeFolders(keeping: Set(stagingOut.map(\.name.text)))
+        try await registry.load()
+        await executor.resumeStageOut(stagingOut)
+    }
+
+    /// Removes the folders of invocations and deliveries that no job needs.
+    private func removeFolders(keeping stagingOut: Set<String>) async throws {
+        let live = try await state.unendedJobs()
+        let (work, deliveries) = (data.work, data.deliveries)
+        try await Folder.offload {
+            for entry in try Folder.entries(work) where !stagingOut.contains(entry.name) {
+                try Folder.remove(work.appending(entry.name))
+            }
+            for entry in try Folder.entries(deliveries) where !live.contains(entry.name) {
+                try Folder.remove(deliveries.appending(entry.name))
+            }
+        }
+    }
+}

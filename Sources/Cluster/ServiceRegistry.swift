@@ -1,0 +1,289 @@
+package import AsyncHTTPClient
+import Identity
+package import Logging
+package import Model
+package import ObjectEngine
+import Providers
+import Sandboxes
+package import StateStore
+import SystemPackage
+
+/// Creates, changes and removes services. Steps that were taken are undone when a later one fails.
+package actor ServiceRegistry {
+    private let data: DataDirectory
+    private let store: ObjectStore
+    private let state: ClusterState
+    private let catalog: ServiceCatalog
+    private let scheduler: JobScheduler
+    private let sandboxes: SandboxSet
+    private let logs: JobLogs
+    private let deliverySignal: Signal
+    private let allowedImages: AllowedImages
+    private let clusterStore: ServiceDefinition.ClusterStore
+    private let httpClient: HTTPClient
+    private let now: @Sendable () -> Instant
+    private let logger: Logger
+    /// Services that are being changed right now: reserved before the first `await`.
+    private var busy: Set<ServiceName> = []
+
+    package init(
+        data: DataDirectory,
+        store: ObjectStore,
+        state: ClusterState,
+        catalog: ServiceCatalog,
+        scheduler: JobScheduler,
+        sandboxes: SandboxSet,
+        logs: JobLogs,
+        deliverySignal: Signal,
+        allowedImages: AllowedImages,
+        clusterStore: ServiceDefinition.ClusterStore,
+        httpClient: HTTPClient,
+        now: @escaping @Sendable () -> Instant,
+        logger: Logger
+    ) {
+        self.data = data
+        self.store = store
+        self.state = state
+        self.catalog = catalog
+        self.scheduler = scheduler
+        self.sandboxes = sandboxes
+        self.logs = logs
+        self.deliverySignal = deliverySignal
+        self.allowedImages = allowedImages
+        self.clusterStore = clusterStore
+        self.httpClient = httpClient
+        self.now = now
+        self.logger = logger
+    }
+
+    // MARK: Start
+
+    /// Brings the services of an earlier run back. One that cannot be read is reported and left in the store.
+    package func load() async throws {
+        for stored in try await state.services() {
+            do {
+                let definition = try ServiceDefinition(stored: stored.definition)
+                let service = RegisteredService(
+                    definition: definition, version: stored.version,
+                    configuration: configuration(stored.name, stored.version), sandbox: sandboxes.kind(for: definition),
+                    madeBuckets: stored.madeBuckets, created: stored.created, updated: stored.updated
+                )
+                // The folder is made again where it was lost: all of it is in the definition.
+                try await writeConfiguration(of: service)
+                publish(service)
+            } catch {
+                logger.error("a service cannot be loaded", metadata: ["service": "\(stored.name)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func publish(_ service: RegisteredService) {
+        catalog.set(service)
+        scheduler.serviceRegistered(service)
+    }
+
+    // MARK: Create and update
+
+    /// - Throws: `ClusterError` with `invalid`, `alreadyExists`, `failed`. Nothing is left behind by a failure.
+    @discardableResult
+    package func create(_ json: JSONValue, owner: String) async throws -> RegisteredService {
+        var definition = try await accept(json)
+        let name = definition.name
+        guard catalog[name] == nil else {
+            throw ClusterError(code: .alreadyExists, message: "A service with the provided name already exists")
+        }
+        return try await reserving(name) {
+            definition.token = ServiceToken.make()
+            definition.owner = owner
+            return try await install(definition, version: 1, replacing: nil)
+        }
+    }
+
+    /// Replaces the definition of a service; its token and owner stay.
+    ///
+    /// - Throws: `ClusterError` with `invalid`, `notFound`, `failed`.
+    @discardableResult
+    package func update(_ json: JSONValue) async throws -> RegisteredService {
+        var definition = try await accept(json)
+        let name = definition.name
+        return try await reserving(name) {
+            guard let old = catalog[name] else { throw JobBoard.noService(name) }
+            definition.token = old.definition.token
+            definition.owner = old.definition.owner
+            definition.restoreHiddenValues(from: old.definition)
+            let service = try await install(definition, version: old.version + 1, replacing: old)
+            try await state.retryDeliveries(of: name, at: now())
+            deliverySignal.send()
+            return service
+        }
+    }
+
+    /// All that can be said of a definition before anything is changed.
+    private func accept(_ json: JSONValue) async throws -> ServiceDefinition {
+        let definition: ServiceDefinition
+        do {
+            definition = try ServiceDefinition.parse(json, defaultSandbox: sandboxes.defaultKind)
+        } catch {
+            throw ClusterError(code: .invalid, message: error.message)
+        }
+        let unsupported = definition.unsupportedFields()
+        guard unsupported.isEmpty else {
+            throw ClusterError(code: .invalid, message: unsupported.joined(separator: "; "))
+        }
+        try definition.checkOutputsLeaveInputs()
+        try definition.checkProviders(httpClient)
+        guard definition.image.isEmpty || allowedImages.allow(definition.image) else {
+            throw ClusterError(
+                code: .invalid,
+                message: "image: \"\(definition.image)\" is not from one of the allowed repositories: "
+                    + allowedImages.list.joined(separator: ", ")
+            )
+        }
+        do { try await sandboxes.check(definition) } catch {
+            throw ClusterError(code: .invalid, message: "The service cannot run here: \(error.message)")
+        }
+        return definition
+    }
+
+    private func install(
+        _ definition: ServiceDefinition,
+        version: Int64,
+        replacing old: RegisteredService?
+    ) async throws -> RegisteredService {
+        var service = RegisteredService(
+            definition: definition, version: version, configuration: configuration(definition.name, version),
+            sandbox: sandboxes.kind(for: definition), madeBuckets: old?.madeBuckets ?? [],
+            created: old?.created ?? now(), updated: now()
+        )
+        var saga = Saga()
+        do {
+            let folder = service.configuration
+            saga.did("write the configuration") { try await Folder.offload { try Folder.remove(folder) } }
+            try await writeConfiguration(of: service)
+            for bucket in definition.ownBuckets {
+                guard try await store.createBucket(bucket, owner: definition.owner) else { continue }
+                saga.did("create the bucket \(bucket)") { [store] in try await store.deleteBucket(bucket) }
+                service.madeBuckets.append(bucket)
+            }
+            let stored = service.stored
+            if old == nil { try await state.insert(stored) } else { try await state.update(stored) }
+        } catch {
+            for failure in await saga.undoAll() {
+                logger.error("a step could not be undone", metadata: ["service": "\(service.name)", "step": "\(failure)"])
+            }
+            throw ClusterError(
+                code: .failed, message: "Error creating the service: \(error)", cause: error
+            )
+        }
+        publish(service)
+        logger.info("service installed", metadata: ["service": "\(service.name)", "version": "\(version)"])
+        return service
+    }
+
+    // MARK: Remove
+
+    /// Removes a service with its jobs and logs. Buckets stay, but for those that were made for it, that nobody else uses, and that are empty.
+    ///
+    /// - Parameter deletingData: also remove the buckets that were made for the service, with all that is in them.
+    /// - Throws: `ClusterError` with `notFound`, `failed`.
+    package func remove(_ name: ServiceName, deletingData: Bool) async throws {
+        try await reserving(name) {
+            guard let service = catalog[name] else { throw JobBoard.noService(name) }
+            // From here on no event and no call reaches it.
+            catalog.remove(name)
+            scheduler.serviceRemoved(name)
+            let running = try await state.jobs(JobFilter(service: name, states: [.stagingIn, .running, .stagingOut], limit: 10_000))
+            _ = try await state.deleteService(name)
+            for job in running.jobs { _ = scheduler.cancel(job.number) }
+            try await logs.removeAll(of: name)
+            try await removeConfiguration(of: name)
+            for bucket in service.madeBuckets where !catalog.isUsed(bucket, byOthersThan: name) {
+                await removeBucket(bucket, includingContent: deletingData)
+            }
+            logger.info("service removed", metadata: ["service": "\(name)"])
+        }
+    }
+
+    private func removeBucket(_ bucket: BucketName, includingContent: Bool) async {
+        do {
+            try await store.deleteBucket(bucket, includingContent: includingContent)
+        } catch where error.code == .bucketNotEmpty || error.code == .noSuchBucket {
+            logger.info("bucket kept", metadata: ["bucket": "\(bucket)", "reason": "\(error.code)"])
+        } catch {
+            logger.warning("bucket kept", metadata: ["bucket": "\(bucket)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: Configuration on disk
+
+    private func configuration(_ name: ServiceName, _ version: Int64) -> FilePath {
+        data.services.appending(name.text).appending("\(version)")
+    }
+
+    private func writeConfiguration(of service: RegisteredService) async throws {
+        let folder = service.configuration
+        let script = Array(service.definition.script.utf8)
+        let configuration = service.definition.functionConfig(clusterStore: clusterStore).prettyText()
+        try await Folder.offload {
+            try Folder.make(folder, mode: 0o755)
+            try Folder.writeDurably(folder.appending("script.sh"), script, mode: 0o755)
+            try Folder.writeDurably(folder.appending("function_config.yaml"), configuration, mode: 0o644)
+        }
+    }
+
+    /// Removes the folders of all versions of a service.
+    private func removeConfiguration(of name: ServiceName) async throws {
+        let folder = data.services.appending(name.text)
+        try await Folder.offload { try Folder.remove(folder) }
+    }
+
+    /// Runs a change while nobody else changes that service.
+    private func reserving<T>(
+        _ name: ServiceName,
+        _ change: () async throws -> T
+    ) async throws -> T {
+        guard busy.insert(name).inserted else {
+            throw ClusterError(
+                code: .busy, message: "the service \"\(name)\" is being changed by another request; try again"
+            )
+        }
+        defer { busy.remove(name) }
+        return try await change()
+    }
+}
+
+extension RegisteredService {
+    fileprivate var stored: StoredService {
+        StoredService(
+            name: name, definition: definition.storedJSON(), madeBuckets: madeBuckets, version: version,
+            created: created, updated: updated
+        )
+    }
+}
+
+extension ServiceDefinition {
+    /// Refuses a service whose results would trigger the service itself for ever.
+    fileprivate func checkOutputsLeaveInputs() throws(ClusterError) {
+        for target in output where target.provider == .clusterStore {
+            for source in input where source.provider == .clusterStore {
+                guard target.bucket == source.bucket,
+                    "\(target.folder)/".utf8.starts(with: source.folder.isEmpty ? "".utf8 : "\(source.folder)/".utf8)
+                else { continue }
+                throw ClusterError(
+                    code: .invalid,
+                    message: "output: \"\(target.path)\" lies in the service's own input \"\(source.path)\", so each result "
+                        + "would trigger the service again; choose another folder"
+                )
+            }
+        }
+    }
+
+    /// Refuses outputs whose provider cannot be made from what the definition says.
+    fileprivate func checkProviders(_ httpClient: HTTPClient) throws(ClusterError) {
+        for target in output where target.provider != .clusterStore {
+            do { _ = try ProviderFactory.make(for: target.provider, in: storageProviders, httpClient: httpClient) } catch {
+                throw ClusterError(code: .invalid, message: "storage_providers: \(error.message)")
+            }
+        }
+    }
+}

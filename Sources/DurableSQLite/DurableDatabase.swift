@@ -1,0 +1,119 @@
+package import GRDB
+import Synchronization
+
+/// One SQLite file in WAL mode, whose writes share commits.
+///
+/// Any number of reads run beside the one writer; each sees the state of one moment. Writes queue; whatever
+/// waits when the writer becomes free goes into one transaction and costs one sync of the disk. A single
+/// write never waits for company.
+///
+/// Nothing here blocks the thread of a caller: statements run on the database's own threads.
+package final class DurableDatabase: Sendable {
+    /// At most so many writes share one transaction.
+    package static let maximumBatch = 256
+
+    /// Where the file is.
+    package let path: String
+
+    let pool: DatabasePool
+    private let queue = Mutex(CommitQueue())
+    private let whenClosed: (@Sendable () -> Void)?
+
+    init(pool: DatabasePool, whenClosed: (@Sendable () -> Void)? = nil) {
+        self.pool = pool
+        path = pool.path
+        self.whenClosed = whenClosed
+    }
+
+    deinit { whenClosed?() }
+
+    /// Runs `body` in a transaction and returns when it is durable.
+    ///
+    /// `body` runs in a savepoint of its own: what it throws undoes its own changes, not those of others, and
+    /// comes out here. It runs to its end also where the caller's task is cancelled meanwhile. It must not
+    /// begin or end transactions, nor rely on constraints that SQLite checks only at the commit (deferred
+    /// foreign keys), which would fail its neighbours too.
+    ///
+    /// - Throws: what `body` throws, `DatabaseError` as `DurableSQLiteError`; `full`, `io` … where the commit
+    ///   fails.
+    package func write<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            let write = QueuedWrite(path: path, body: body) { continuation.resume(with: $0) }
+            switch queue.withLock({ $0.add(write) }) {
+            case .startWriter: pool.asyncWriteWithoutTransaction { self.drainQueue($0) }
+            case .none: break
+            case .refuse: continuation.resume(throwing: Self.closedError(path))
+            }
+        }
+    }
+
+    /// Runs `body` on a snapshot: it sees all writes that returned before, and none that come later.
+    ///
+    /// - Throws: what `body` throws, `DatabaseError` as `DurableSQLiteError`; `closed`, `cancelled`.
+    package func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
+        do {
+            return try await pool.read(body)
+        } catch let error as DatabaseError {
+            guard !queue.withLock({ $0.isClosed }) else { throw Self.closedError(path) }
+            throw DurableSQLiteError(error, path: path)
+        } catch is CancellationError {
+            throw DurableSQLiteError(code: .cancelled, message: "database \(path): the read was cancelled")
+        }
+    }
+
+    /// Finishes the writes that wait, then closes the file.
+    ///
+    /// Later calls of any method but this fail with `closed`.
+    package func close() async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            queue.withLock { $0.isClosed = true }
+            // Runs behind every queued write, since the writer's queue is serial and a drain empties the
+            // queue.
+            pool.asyncWriteWithoutTransaction { _ in continuation.resume() }
+        }
+        await BlockingWork.run { [pool] in
+            // A failure leaves the connections to their deinitialisation; what was acknowledged is durable
+            // either way.
+            try? pool.close()
+        }
+    }
+
+    /// On the writer's thread: commits batch after batch until nobody waits.
+    private func drainQueue(_ database: Database) {
+        while let batch = queue.withLock({ $0.next(atMost: Self.maximumBatch) }) {
+            CommitBatch(writes: batch, path: path).run(database)
+        }
+    }
+
+    private static func closedError(_ path: String) -> DurableSQLiteError {
+        DurableSQLiteError(code: .closed, message: "database \(path) is closed")
+    }
+}
+
+/// The writes that wait, and whether the writer is at work.
+private struct CommitQueue {
+    enum Action { case startWriter, none, refuse }
+
+    private var waiting: [QueuedWrite] = []
+    private var isWriterActive = false
+    var isClosed = false
+
+    mutating func add(_ write: QueuedWrite) -> Action {
+        guard !isClosed else { return .refuse }
+        waiting.append(write)
+        guard !isWriterActive else { return .none }
+        isWriterActive = true
+        return .startWriter
+    }
+
+    /// The next batch, oldest first; `nil` lets the writer rest.
+    mutating func next(atMost count: Int) -> [QueuedWrite]? {
+        guard !waiting.isEmpty else {
+            isWriterActive = false
+            return nil
+        }
+        let batch = Array(waiting.prefix(count))
+        waiting.removeFirst(batch.count)
+        return batch
+    }
+}

@@ -1,0 +1,18 @@
+package import Hummingbird
+import Logging
+package import Model
+import NIOCore
+
+/// What is known of a request beside its own text.
+package struct APIContext: RequestContext {
+    package var coreContext: CoreRequestContextStorage
+    /// Who makes the request; set once, by the authentication middleware.
+    package var principal: Principal = .anonymous
+    /// The address that the request came from, without port.
+    package let remoteAddress: String
+
+    package init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        remoteAddress = source.channel.remoteAddress?.ipAddress ?? ""
+    }
+}

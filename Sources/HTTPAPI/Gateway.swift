@@ -1,0 +1,149 @@
+package import Cluster
+package import Hummingbird
+package import Identity
+package import Model
+//IMG package import Sandboxes
+package import Telemetry
+
+/// What the routes need: the use cases, and what the cluster says about itself.
+package struct Gateway: Sendable {
+    /// What `/system/info` and `/system/config` say.
+    package struct Description: Sendable {
+        package var version: String
+        package var commit: String
+        /// In Go's words: `amd64`, `arm64`.
+        package var architecture: String
+        /// Where clients reach the object store.
+        package var store: ServiceDefinition.ClusterStore
+        package var s3AccessKey: String
+        package var s3SecretKey: String
+
+        package init(
+            version: String,
+            commit: String,
+            architecture: String,
+            store: ServiceDefinition.ClusterStore,
+            s3AccessKey: String,
+            s3SecretKey: String
+        ) {
+            self.version = version
+            self.commit = commit
+            self.architecture = architecture
+            self.store = store
+            self.s3AccessKey = s3AccessKey
+            self.s3SecretKey = s3SecretKey
+        }
+    }
+
+    /// The largest JSON document that is accepted.
+    static let maximumDocument = 16 << 20
+
+    let description: Description
+    let authenticator: Authenticator
+    let catalog: ServiceCatalog
+    let services: ServiceRegistry
+    let jobs: JobBoard
+    let runs: RunDispatcher
+    let buckets: BucketDesk
+    //IMG let images: ImageStore
+    let allowedImages: AllowedImages
+    let status: ClusterStatus
+    let metrics: PrometheusRegistry
+    /// The largest event that `/job` and `/run` take.
+    let maximumEvent: ByteCount
+    let now: @Sendable () -> Instant
+
+    package init(
+        description: Description,
+        authenticator: Authenticator,
+        catalog: ServiceCatalog,
+        services: ServiceRegistry,
+        jobs: JobBoard,
+        runs: RunDispatcher,
+        buckets: BucketDesk,
+        //IMG images: ImageStore,
+        allowedImages: AllowedImages,
+        status: ClusterStatus,
+        metrics: PrometheusRegistry,
+        maximumEvent: ByteCount,
+        now: @escaping @Sendable () -> Instant
+    ) {
+        self.description = description
+        self.authenticator = authenticator
+        self.catalog = catalog
+        self.services = services
+        self.jobs = jobs
+        self.runs = runs
+        self.buckets = buckets
+        //IMG self.images = images
+        self.allowedImages = allowedImages
+        self.status = status
+        self.metrics = metrics
+        self.maximumEvent = maximumEvent
+        self.now = now
+    }
+
+    /// All routes.
+    package func router() -> Router<APIContext> {
+        let router = Router(context: APIContext.self)
+        router.add(middleware: ErrorMiddleware())
+        router.add(middleware: CORSHeaders())
+        router.get("health") { _, _ in Response.text("Ok") }
+        router.get("metrics") { _, _ in await metricsText() }
+        let administrator = AuthenticationMiddleware(authenticator: authenticator, acceptsServices: false)
+        let system = router.group("system").add(middleware: administrator)
+        SystemRoutes(gateway: self).add(to: system)
+        ServiceRoutes(gateway: self).add(to: system.group("services"))
+        LogRoutes(gateway: self).add(to: system.group("logs"))
+        BucketRoutes(gateway: self).add(to: system.group("buckets"))
+        ApusRoutes(gateway: self).add(to: router.group("apus/v1").add(middleware: administrator))
+        InvocationRoutes(gateway: self).add(
+            to: router.group().add(middleware: AuthenticationMiddleware(authenticator: authenticator, acceptsServices: true))
+        )
+        return router
+    }
+
+    private func metricsText() async -> Response {
+        var response = Response.text(await metrics.text())
+        response.headers[.contentType] = PrometheusRegistry.contentType
+        return response
+    }
+}
+
+extension Request {
+    /// The body as a JSON document.
+    func json() async throws -> JSONValue {
+        var bytes: [UInt8] = []
+        for try await buffer in body {
+            bytes.append(contentsOf: buffer.readableBytesView)
+            guard bytes.count <= Gateway.maximumDocument else {
+                throw TextError(.contentTooLarge, "the document is larger than \(Gateway.maximumDocument >> 20) MiB")
+            }
+        }
+        do { return try JSONValue.parse(bytes: bytes) } catch {
+            throw TextError(.badRequest, "the body is not valid JSON: \(error)")
+        }
+    }
+
+    /// A query parameter, percent-decoded.
+    func query(_ name: String) -> String? { uri.queryParameters[Substring(name)].map(String.init) }
+
+    /// Whether a query parameter says yes.
+    func flag(_ name: String) -> Bool { ["true", "1", "yes"].contains(query(name)?.lowercased() ?? "") }
+}
+
+extension APIContext {
+    /// The service that the path names.
+    ///
+    /// - Throws: `TextError` 400 for what cannot be a service's name.
+    func serviceName() throws -> ServiceName {
+        do { return try ServiceName(parameters.require("service")) } catch is NameError {
+            throw TextError(.badRequest, "invalid serviceName")
+        }
+    }
+
+    /// The job that the path names; what cannot be one does not exist.
+    func jobName() throws -> JobName {
+        do { return try JobName(parameters.require("job")) } catch is NameError { throw TextError(.notFound, "") }
+    }
+}

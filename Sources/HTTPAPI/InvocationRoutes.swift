@@ -1,0 +1,96 @@
+import Cluster
+import HTTPTypes
+import Hummingbird
+import Model
+import NIOCore
+
+/// `POST /job/{service}` and `POST /run/{service}` (oscar-api.md section 5).
+struct InvocationRoutes: Sendable {
+    /// Ours: the name of the job that was queued.
+    private static let jobNameHeader = HTTPField.Name("X-Job-Name")
+    private static let delegatedName = HTTPField.Name("X-Delegated-Job-ID")
+    private static let durationHeader = HTTPField.Name("X-Duration-Seconds")
+
+    let gateway: Gateway
+
+    func add(to group: RouterGroup<APIContext>) {
+        group.post("job/:service") { request, context in try await post(request, context) }
+        group.post("run/:service") { request, context in try await run(request, context) }
+    }
+
+    /// - Throws: `TextError` 401 where a service's token opens another service, as OSCAR answers.
+    private func service(_ context: APIContext) throws -> ServiceName {
+        let name = try context.serviceName()
+        if case .service(let own) = context.principal, own != name { throw TextError(.unauthorized, "") }
+        guard gateway.catalog[name] != nil else { throw TextError(.notFound, "there is no service \"\(name)\"") }
+        return name
+    }
+
+    private func post(_ request: Request, _ context: APIContext) async throws -> Response {
+        let service = try service(context)
+        var name: JobName?
+        if let header = Self.delegatedName, let text = request.headers[header] {
+            do { name = try JobName(text) } catch { throw TextError(.badRequest, "X-Delegated-Job-ID: \(error)") }
+        }
+        var event: [UInt8] = []
+        for try await buffer in request.body {
+            event.append(contentsOf: buffer.readableBytesView)
+            guard event.count <= gateway.maximumEvent.bytes else {
+                throw TextError(
+                    .contentTooLarge,
+                    "the event is larger than \(gateway.maximumEvent); put the data into a bucket instead"
+                )
+            }
+        }
+        let job = try await gateway.jobs.post(event, to: service, name: name, principal: context.principal.name)
+        var response = Response.empty(.created)
+        if let header = Self.jobNameHeader { response.headers[header] = job.text }
+        return response
+    }
+
+    private func run(_ request: Request, _ context: APIContext) async throws -> Response {
+        let service = try service(context)
+        let wantsBytes = request.headers[.accept]?.lowercased().contains("application/octet-stream") ?? false
+        let start = ContinuousClock.now
+        let answer = try await request.body.consumeWithCancellationOnInboundClose { body in
+            try await gateway.runs.run(
+                service, body: body, form: wantsBytes ? .bytes : .oscar, principal: context.principal.name
+            )
+        }
+        var response = Response(status: answer.isFailure ? .internalServerError : .ok, body: Self.body(of: answer))
+        response.headers[.contentType] = answer.contentType
+        if let header = Self.durationHeader {
+            response.headers[header] = "\(Double((ContinuousClock.now - start).nanoseconds) / 1e9)"
+        }
+        return response
+    }
+
+    private static func body(of answer: RunAnswer) -> ResponseBody {
+        ResponseBody(contentLength: answer.length) { writer in
+            let pieces = PieceWriter(writer)
+            do {
+                try await answer.write { try await pieces.write($0) }
+                await answer.discard()
+            } catch {
+                await answer.discard()
+                throw error
+            }
+            try await writer.finish(nil)
+        }
+    }
+}
+
+/// Lets a closure write to a response's body.
+///
+/// Unchecked: the one task that makes the body writes, one piece after the other.
+private final class PieceWriter: @unchecked Sendable {
+    private var writer: any ResponseBodyWriter
+
+    init(_ writer: any ResponseBodyWriter) { self.writer = writer }
+
+    func write(_ piece: ByteBuffer) async throws {
+        var writer = writer
+        try await writer.write(piece)
+        self.writer = writer
+    }
+}

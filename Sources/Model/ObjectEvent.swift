@@ -1,0 +1,51 @@
+/// A storage's word that an object was created, with all that the event's JSON form says.
+package struct ObjectEvent: Sendable, Hashable {
+    /// What made the object, in S3's names of events.
+    package enum Cause: String, Sendable, Hashable {
+        case put = "s3:ObjectCreated:Put"
+        case copy = "s3:ObjectCreated:Copy"
+        case multipart = "s3:ObjectCreated:CompleteMultipartUpload"
+    }
+
+    /// Place in the store's sequence of events; grows by at least one with each event, never used twice.
+    package var sequence: Int64
+    package var cause: Cause
+    package var bucket: BucketName
+    package var key: ObjectKey
+    package var size: ByteCount
+    /// Without quotation marks.
+    package var eTag: String
+    package var contentType: String
+    package var userMetadata: [String: String]
+    package var time: Instant
+    /// The access key that made the request.
+    package var principal: String
+    /// The address that the request came from; empty for the cluster's own writes.
+    package var sourceAddress: String
+
+    package init(
+        sequence: Int64,
+        cause: Cause,
+        bucket: BucketName,
+        key: ObjectKey,
+        size: ByteCount,
+        eTag: String,
+        contentType: String,
+        userMetadata: [String: String],
+        time: Instant,
+        principal: String,
+        sourceAddress: String
+    ) {
+        self.sequence = sequence
+        self.cause = cause
+        self.bucket = bucket
+        self.key = key
+        self.size = size
+        self.eTag = eTag
+        self.contentType = contentType
+        self.userMetadata = userMetadata
+        self.time = time
+        self.principal = principal
+        self.sourceAddress = sourceAddress
+    }
+}

@@ -1,0 +1,164 @@
+import DurableSQLite
+import Model
+import NIOPosix
+import SystemPackage
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// The files that hold content, and the threads that work on them.
+///
+/// Layout below the store's directory: `staging/<id>` is content on its way in, `content/<last two
+/// digits>/<id>` content in its place. Content in its place never changes. While it waits for the index to
+/// know it, it has both names, so that a start after a crash finds in `staging` exactly what may have to be
+/// removed.
+final class ContentFiles: Sendable {
+    let durability: Durability
+    private let directory: String
+    private let threads: NIOThreadPool
+
+    /// - `threadCount`: so many files can wait for the disk at once.
+    init(directory: String, durability: Durability, threadCount: Int = 16) {
+        self.directory = directory
+        self.durability = durability
+        threads = NIOThreadPool(numberOfThreads: threadCount)
+        threads.start()
+    }
+
+    deinit { threads.shutdownGracefully { _ in } }
+
+    func stagingPath(_ id: ContentID) -> String { "\(directory)/staging/\(id.text)" }
+    func contentPath(_ id: ContentID) -> String { "\(directory)/content/\(id.folder)/\(id.text)" }
+
+    /// Runs blocking work on a thread of the store.
+    ///
+    /// - Throws: what `body` throws; `closed`.
+    func run<T: Sendable>(
+        _ body: @escaping @Sendable () throws(ObjectStoreError) -> T
+    ) async throws(ObjectStoreError) -> T {
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<T, ObjectStoreError>, Never>) in
+            threads.submit { state in
+                guard state == .active else {
+                    continuation.resume(
+                        returning: .failure(ObjectStoreError(.closed, "the object store is closed"))
+                    )
+                    return
+                }
+                do throws(ObjectStoreError) {
+                    continuation.resume(returning: .success(try body()))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+        }
+        return try result.get()
+    }
+
+    /// Waits for the threads to end.
+    ///
+    /// The store must not be used afterwards.
+    func close() async {
+        // The only error is that the threads have ended already.
+        try? await threads.shutdownGracefully()
+    }
+
+    /// Makes the directories that are missing.
+    ///
+    /// Blocks.
+    func prepareDirectories() throws(ObjectStoreError) {
+        do throws(Errno) {
+            var isNew = try FileNames.makeDirectory("\(directory)/staging")
+            if try FileNames.makeDirectory("\(directory)/content") { isNew = true }
+            for folder in 0..<256 {
+                let name = (folder < 16 ? "0" : "") + String(folder, radix: 16)
+                if try FileNames.makeDirectory("\(directory)/content/\(name)") { isNew = true }
+            }
+            guard isNew, durability == .always else { return }
+            try FileNames.synchronizeDirectory("\(directory)/content")
+            try FileNames.synchronizeDirectory(directory)
+        } catch {
+            throw ObjectStoreError(error, "cannot make the object store's directories in \(directory)")
+        }
+    }
+
+    /// The names in `staging`.
+    ///
+    /// Blocks.
+    func stagedNames() throws(ObjectStoreError) -> [String] {
+        do throws(Errno) {
+            return try FileNames.entries(of: "\(directory)/staging")
+        } catch {
+            throw ObjectStoreError(error, "cannot read the directory \(directory)/staging")
+        }
+    }
+
+    /// Removes a name in `staging` that is none of ours.
+    ///
+    /// Blocks.
+    func removeStagedName(_ name: String) throws(ObjectStoreError) {
+        do throws(Errno) {
+            try FileNames.remove("\(directory)/staging/\(name)")
+        } catch {
+            throw ObjectStoreError(error, "cannot remove \(directory)/staging/\(name)")
+        }
+    }
+
+    /// Puts a staged file in its place, durably, leaving the staged name too.
+    ///
+    /// Blocks.
+    func settle(_ id: ContentID, file: OpenFile?) throws(ObjectStoreError) {
+        do throws(Errno) {
+            try FileNames.link(stagingPath(id), contentPath(id))
+            guard durability == .always else { return }
+            // Linked first: the file's own sync then carries the new name too on journalling file systems,
+            // and the directory's sync costs next to nothing.
+            try file?.synchronize()
+            try FileNames.synchronizeDirectory("\(directory)/content/\(id.folder)")
+        } catch {
+            throw ObjectStoreError(error, "cannot store the content")
+        }
+    }
+
+    /// Removes the staged name of content that the index knows by now, some time soon.
+    func forgetStaged(_ ids: [ContentID]) {
+        let paths = ids.map(stagingPath)
+        // A name that stays behind is removed at the next start.
+        threads.submit { _ in for path in paths { try? FileNames.remove(path) } }
+    }
+
+    /// Removes content that the index does not know, some time soon.
+    func discard(_ id: ContentID, open file: OpenFile? = nil) {
+        let paths = [contentPath(id), stagingPath(id)]
+        // The staged name goes last: whatever stays behind is removed at the next start. The file is closed
+        // here since its last close frees its blocks, which may take a while.
+        threads.submit { _ in withExtendedLifetime(file) { for path in paths { try? FileNames.remove(path) } }
+        }
+    }
+
+    /// Removes content from its place; its staged name, if any, stays.
+    ///
+    /// Blocks.
+    func remove(_ id: ContentID) throws(ObjectStoreError) {
+        do throws(Errno) {
+            try FileNames.remove(contentPath(id))
+        } catch {
+            throw ObjectStoreError(error, "cannot remove the content \(id)")
+        }
+    }
+
+    /// Opens content for reading; `nil` where it is no longer there.
+    ///
+    /// Blocks.
+    func open(_ id: ContentID) throws(ObjectStoreError) -> OpenFile? {
+        do throws(Errno) {
+            return try OpenFile(contentPath(id), O_RDONLY)
+        } catch {
+            guard error != .noSuchFileOrDirectory else { return nil }
+            throw ObjectStoreError(error, "cannot open the content \(id)")
+        }
+    }
+}

@@ -1,0 +1,201 @@
+package import NIOCore
+import Synchronization
+import SystemPackage
+
+/// The bytes of an object or of a range of it, in chunks, read as they are asked for.
+///
+/// Goes on to give the content that it was opened on, also when the object is replaced or deleted meanwhile.
+/// One reader gives its bytes once. Reading it to its end, closing it or dropping it lets go of the files.
+package final class ContentReader: AsyncSequence, Sendable {
+    package typealias Element = ByteBuffer
+
+    /// The size of a chunk; only the last of a file may be smaller.
+    package static let chunkSize = 256 << 10
+
+    /// The range of the object that the reader gives, in bytes.
+    package let range: Range<Int64>
+
+    private let files: ContentFiles
+    private let state: Mutex<Position>
+    private let release: @Sendable () -> Void
+
+    /// - `release`: called once, when no more file will be opened.
+    init(
+        range: Range<Int64>,
+        position: Position,
+        files: ContentFiles,
+        release: @escaping @Sendable () -> Void
+    ) {
+        self.range = range
+        self.files = files
+        self.release = release
+        state = Mutex(position)
+        if position.isAtEnd { close() }
+    }
+
+    deinit { close() }
+
+    package func makeAsyncIterator() -> Iterator { Iterator(reader: self) }
+
+    /// The next chunk; `nil` at the end.
+    ///
+    /// - Throws: `ObjectStoreError` with `damaged` where a file is missing or shorter than it should be,
+    ///   `io`, `misuse` where two ask at once.
+    package func next() async throws(ObjectStoreError) -> ByteBuffer? {
+        let begun = state.withLock { position -> Position? in
+            guard !position.isBusy else { return nil }
+            defer { position.isBusy = true }
+            return position
+        }
+        guard let begun else { throw ObjectStoreError(.misuse, "a reader was used by two at once") }
+        if begun.isAtEnd {
+            state.withLock { $0.isBusy = false }
+            return nil
+        }
+        do throws(ObjectStoreError) {
+            let (position, chunk) = try await advance(begun)
+            let wasClosed = state.withLock { current in
+                guard !current.isClosed else { return true }
+                current = position
+                return false
+            }
+            if position.isAtEnd, !wasClosed { close() }
+            return chunk
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    /// Lets go of the files.
+    ///
+    /// What was not read cannot be read any more.
+    package func close() {
+        let isFirst = state.withLock { position in
+            defer { position.close() }
+            return !position.isReleased
+        }
+        if isFirst { release() }
+    }
+
+    private func advance(_ begun: Position) async throws(ObjectStoreError) -> (Position, ByteBuffer) {
+        var position = begun
+        if let chunk = position.takeReadAhead() { return (position, chunk) }
+        let files = files
+        return try await files.run { () throws(ObjectStoreError) in
+            var position = begun
+            let chunk = try position.read(in: files)
+            return (position, chunk)
+        }
+    }
+
+    package struct Iterator: AsyncIteratorProtocol {
+        let reader: ContentReader
+
+        package mutating func next() async throws -> ByteBuffer? { try await reader.next() }
+    }
+
+    /// Where a reader is.
+    ///
+    /// A value; `read` blocks.
+    struct Position: Sendable {
+        /// What is still to be read, in order; the first may be begun.
+        private var pieces: ArraySlice<ContentPiece>
+        private var offset: Int64
+        private let end: Int64
+        private var file: OpenFile?
+        private var readAhead: ByteBuffer?
+        var isBusy = false
+        private(set) var isClosed = false
+        private(set) var isReleased = false
+
+        /// - `pieces`: those that the range touches, in order.
+        init(pieces: [ContentPiece], range: Range<Int64>) {
+            self.pieces = pieces[...]
+            offset = range.lowerBound
+            end = range.upperBound
+        }
+
+        var isAtEnd: Bool { isClosed || (offset >= end && readAhead == nil) }
+
+        mutating func close() {
+            isBusy = false
+            isClosed = true
+            isReleased = true
+            file = nil
+            readAhead = nil
+        }
+
+        mutating func takeReadAhead() -> ByteBuffer? {
+            defer { readAhead = nil }
+            return readAhead
+        }
+
+        /// Opens the first file and reads its first chunk, so that small content is read once this returns.
+        ///
+        /// - Returns: `false` where the file is gone.
+        mutating func begin(in files: ContentFiles) throws(ObjectStoreError) -> Bool {
+            guard let piece = pieces.first else { return true }
+            guard let opened = try files.open(piece.file) else { return false }
+            file = opened
+            if offset < end { readAhead = try read(in: files) }
+            return true
+        }
+
+        mutating func read(in files: ContentFiles) throws(ObjectStoreError) -> ByteBuffer {
+            guard let piece = pieces.first else { throw Self.damaged("ends too early") }
+            let file = try openFile(piece, in: files)
+            let count = Int(
+                Swift.min(Int64(ContentReader.chunkSize), Swift.min(piece.range.upperBound, end) - offset)
+            )
+            let chunk = try Self.read(count, from: file, at: offset - piece.range.lowerBound)
+            offset += Int64(count)
+            if offset >= piece.range.upperBound || offset >= end {
+                pieces.removeFirst()
+                self.file = nil
+            }
+            return chunk
+        }
+
+        private mutating func openFile(_ piece: ContentPiece, in files: ContentFiles) throws(ObjectStoreError)
+            -> OpenFile
+        {
+            if let file { return file }
+            guard let opened = try files.open(piece.file) else { throw Self.damaged("is missing") }
+            file = opened
+            return opened
+        }
+
+        private static func read(
+            _ count: Int,
+            from file: OpenFile,
+            at offset: Int64
+        ) throws(ObjectStoreError) -> ByteBuffer {
+            var chunk = ByteBufferAllocator().buffer(capacity: count)
+            var failure: Errno?
+            while chunk.readableBytes < count, failure == nil {
+                let missing = count - chunk.readableBytes
+                let place = offset + Int64(chunk.readableBytes)
+                let got = chunk.writeWithUnsafeMutableBytes(minimumWritableBytes: missing) { space in
+                    do throws(Errno) {
+                        return try file.read(
+                            into: UnsafeMutableRawBufferPointer(rebasing: space[..<missing]),
+                            at: place
+                        )
+                    } catch {
+                        failure = error
+                        return 0
+                    }
+                }
+                if got == 0 { break }
+            }
+            if let failure { throw ObjectStoreError(failure, "cannot read the content") }
+            guard chunk.readableBytes == count else { throw damaged("is shorter than it should be") }
+            return chunk
+        }
+
+        private static func damaged(_ how: String) -> ObjectStoreError {
+            ObjectStoreError(.damaged, "a content file \(how); restore a backup of the data directory")
+        }
+    }
+}

@@ -1,0 +1,136 @@
+import NIOCore
+import S3Wire
+import SystemPackage
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Content on its way in: bytes not yet written, the file behind them, and what was reckoned from them so
+/// far.
+///
+/// A value that one call at a time takes, works on and puts back; the methods that touch the file block.
+struct Intake: Sendable {
+    /// So many bytes are collected before they are hashed and written.
+    ///
+    /// Smaller content needs no file until it is put.
+    static let flushSize = 256 << 10
+
+    let id: ContentID
+    private(set) var size: Int64 = 0
+    private(set) var file: OpenFile?
+    private var waiting: [ByteBuffer] = []
+    private var waitingSize = 0
+    private var isHashed = false
+    private var md5 = MD5Digest()
+    private var checksums: [Checksum]
+
+    init(id: ContentID, checksums: Set<ChecksumAlgorithm>) {
+        self.id = id
+        self.checksums = checksums.map(Checksum.init)
+    }
+
+    /// Whether enough is collected to be worth a write.
+    var isFull: Bool { waitingSize >= Self.flushSize }
+    /// Whether so little came that hashing it may run on the caller's thread (some 50 µs).
+    var isTiny: Bool { file == nil && size <= 16 << 10 }
+
+    mutating func add(_ buffer: ByteBuffer) {
+        guard buffer.readableBytes > 0 else { return }
+        waiting.append(buffer)
+        waitingSize += buffer.readableBytes
+        size += Int64(buffer.readableBytes)
+    }
+
+    /// Hashes and writes what was collected.
+    ///
+    /// Blocks.
+    mutating func flush(in files: ContentFiles) throws(ObjectStoreError) {
+        hashWaiting()
+        try writeWaiting(in: files)
+        isHashed = false
+    }
+
+    /// Hashes and writes bytes that are not collected first.
+    ///
+    /// Blocks.
+    mutating func take(_ bytes: UnsafeRawBufferPointer, in files: ContentFiles) throws(ObjectStoreError) {
+        hash(bytes)
+        size += Int64(bytes.count)
+        do throws(Errno) {
+            let file = try openFile(in: files)
+            try file.write(bytes)
+        } catch {
+            throw ObjectStoreError(error, "cannot write the content")
+        }
+    }
+
+    /// Ends the intake: all bytes are hashed; small content stays in memory.
+    ///
+    /// Blocks where there is a file.
+    mutating func finish(in files: ContentFiles) throws(ObjectStoreError) -> ContentSummary {
+        hashWaiting()
+        if file != nil { try writeWaiting(in: files) }
+        var values: [ChecksumAlgorithm: [UInt8]] = [:]
+        for checksum in checksums { values[checksum.algorithm] = checksum.value }
+        return ContentSummary(size: size, md5: md5.value, checksums: values)
+    }
+
+    /// Puts the content in its place, durably.
+    ///
+    /// Blocks.
+    mutating func settle(in files: ContentFiles) throws(ObjectStoreError) {
+        try writeWaiting(in: files)
+        try files.settle(id, file: file)
+    }
+
+    private mutating func hashWaiting() {
+        guard !isHashed else { return }
+        isHashed = true
+        for buffer in waiting { buffer.withUnsafeReadableBytes { hash($0) } }
+    }
+
+    private mutating func hash(_ bytes: UnsafeRawBufferPointer) {
+        md5.update(bytes)
+        for index in checksums.indices { checksums[index].update(bytes) }
+    }
+
+    /// Writes what was collected; makes the file also where that is nothing.
+    private mutating func writeWaiting(in files: ContentFiles) throws(ObjectStoreError) {
+        do throws(Errno) {
+            let file = try openFile(in: files)
+            for buffer in waiting {
+                try buffer.readableBytesView.withContiguousStorage { (bytes) throws(Errno) in
+                    try file.write(bytes)
+                }
+            }
+            waiting.removeAll(keepingCapacity: true)
+            waitingSize = 0
+        } catch {
+            throw ObjectStoreError(error, "cannot write the content")
+        }
+    }
+
+    private mutating func openFile(in files: ContentFiles) throws(Errno) -> OpenFile {
+        if let file { return file }
+        let opened = try OpenFile(files.stagingPath(id), O_WRONLY | O_CREAT | O_EXCL)
+        file = opened
+        return opened
+    }
+}
+
+extension ByteBufferView {
+    /// `withUnsafeBytes` with a typed error.
+    fileprivate func withContiguousStorage(_ body: (UnsafeRawBufferPointer) throws(Errno) -> Void)
+        throws(Errno)
+    {
+        let result = withUnsafeBytes { bytes in
+            do throws(Errno) { return Result<Void, Errno>.success(try body(bytes)) } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+}

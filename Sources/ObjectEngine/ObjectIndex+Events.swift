@@ -1,0 +1,57 @@
+import GRDB
+import Model
+
+extension ObjectIndex {
+    func addEvent(for object: NewObject) throws {
+        try execute(
+            """
+            INSERT INTO events (cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                object.cause.rawValue, object.bucket.text, object.key.text, object.size.bytes, object.eTag,
+                object.attributes.contentType,
+                object.attributes.userMetadata.isEmpty
+                    ? "" : JSONValue.map(object.attributes.userMetadata).text(),
+                object.time.nanoseconds, object.origin.principal, object.origin.sourceAddress,
+            ]
+        )
+    }
+
+    func events(after sequence: Int64, limit: Int) throws -> [ObjectEvent] {
+        try rows(
+            """
+            SELECT sequence, cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address
+            FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?
+            """,
+            [sequence, limit]
+        ).map(Self.event)
+    }
+
+    func discardEvents(through sequence: Int64) throws {
+        try execute("DELETE FROM events WHERE sequence <= ?", [sequence])
+    }
+
+    private static func event(_ row: Row) throws -> ObjectEvent {
+        let metadata: String = row[7]
+        guard let cause = ObjectEvent.Cause(rawValue: row[1]), let bucket = try? BucketName(row[2] as String),
+            let key = try? ObjectKey(row[3] as String),
+            let members = metadata.isEmpty ? [] : try? JSONValue.parse(metadata).objectValue?.members
+        else { throw damaged("an event") }
+        return ObjectEvent(
+            sequence: row[0],
+            cause: cause,
+            bucket: bucket,
+            key: key,
+            size: ByteCount(row[4]),
+            eTag: row[5],
+            contentType: row[6],
+            userMetadata: Dictionary(
+                members.compactMap { pair in pair.value.stringValue.map { (pair.key, $0) } }
+            ) { $1 },
+            time: Instant(nanoseconds: row[8]),
+            principal: row[9],
+            sourceAddress: row[10]
+        )
+    }
+}

@@ -1,0 +1,42 @@
+import GRDB
+import Model
+
+/// The index's tables, inside one transaction.
+///
+/// Methods that find no bucket throw `noSuchBucket`.
+struct ObjectIndex {
+    let database: Database
+
+    init(_ database: Database) { self.database = database }
+
+    /// Runs a statement that is prepared once a connection.
+    func execute(_ sql: String, _ arguments: StatementArguments) throws {
+        try database.cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+
+    func row(_ sql: String, _ arguments: StatementArguments) throws -> Row? {
+        try Row.fetchOne(database.cachedStatement(sql: sql), arguments: arguments)
+    }
+
+    func rows(_ sql: String, _ arguments: StatementArguments) throws -> [Row] {
+        try Row.fetchAll(database.cachedStatement(sql: sql), arguments: arguments)
+    }
+
+    /// Whether the statement gives a row at all.
+    func exists(_ sql: String, _ arguments: StatementArguments) throws -> Bool {
+        try row(sql, arguments) != nil
+    }
+
+    static func damaged(_ what: String) -> ObjectStoreError {
+        ObjectStoreError(
+            .damaged,
+            "the object store's index holds \(what) that cannot be read; restore a backup of it"
+        )
+    }
+
+    /// A content's name out of a column.
+    static func contentID(_ text: String) throws(ObjectStoreError) -> ContentID {
+        guard let id = ContentID(text) else { throw damaged("a content") }
+        return id
+    }
+}

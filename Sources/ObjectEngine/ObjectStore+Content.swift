@@ -1,0 +1,130 @@
+package import Model
+import NIOCore
+package import SystemPackage
+
+extension ObjectStore {
+    /// Opens an object's content, or a range of it, for reading.
+    ///
+    /// - `range`: in bytes; `nil` for all.
+    ///
+    /// - Throws: `contentReplaced`: look the object up again and repeat; `invalidRange`; `damaged`, `io`,
+    ///   `closed`.
+    package func open(
+        _ record: ObjectRecord,
+        range: Range<Int64>? = nil
+    ) async throws(ObjectStoreError) -> ContentReader {
+        let all = 0..<record.size.bytes
+        let range = range ?? all
+        guard range.lowerBound >= 0, range.upperBound <= all.upperBound else {
+            throw ObjectStoreError(
+                .invalidRange,
+                "the range \(range) lies outside of the object's \(record.size.bytes) bytes"
+            )
+        }
+        let release = try pin(record)
+        do throws(ObjectStoreError) {
+            let pieces = try await pieces(of: record).filter { $0.range.overlaps(range) || range.isEmpty }
+            let files = files
+            let position = try await files.run { () throws(ObjectStoreError) -> ContentReader.Position? in
+                var position = ContentReader.Position(pieces: pieces, range: range)
+                return try position.begin(in: files) ? position : nil
+            }
+            guard let position else { throw await missing(record) }
+            return ContentReader(range: range, position: position, files: files, release: release)
+        } catch {
+            release()
+            throw error
+        }
+    }
+
+    /// Looks an object up and opens it, again where it is replaced in between, so that record and bytes
+    /// belong together.
+    ///
+    /// - `range`: says which bytes, once the record is known; `nil` for all.
+    ///
+    /// - Returns: `nil` where there is no object of that key.
+    /// - Throws: what `range` throws, and as `open(_:range:)`.
+    package func open(
+        _ key: ObjectKey,
+        in bucket: BucketName,
+        range: @Sendable (ObjectRecord) throws(ObjectStoreError) -> Range<Int64>? = { _ in nil }
+    ) async throws(ObjectStoreError) -> (record: ObjectRecord, reader: ContentReader)? {
+        while let record = try await object(key, in: bucket) {
+            do throws(ObjectStoreError) {
+                return (record, try await open(record, range: range(record)))
+            } catch {
+                guard error.code == .contentReplaced else { throw error }
+            }
+        }
+        return nil
+    }
+
+    /// Copies an object's content into a new file, inside the kernel and sharing blocks where the file system
+    /// can.
+    ///
+    /// The file is not made durable. Where the copy fails, no file is left.
+    ///
+    /// - Throws: `contentReplaced`: look the object up again and repeat; `storageFull`, `io` (also where
+    ///   there is a file of that name), `damaged`, `closed`.
+    package func export(_ record: ObjectRecord, to path: FilePath) async throws(ObjectStoreError) {
+        let release = try pin(record)
+        defer { release() }
+        let pieces = try await pieces(of: record)
+        let copy = ContentCopy(pieces: pieces, files: files, path: path.string)
+        guard try await copy.run() else { throw await missing(record) }
+    }
+
+    /// The range of one part of a multipart object.
+    ///
+    /// - `number`: 1 to the object's `partCount`; 1 is all of an object that came in one piece.
+    ///
+    /// - Returns: `nil` where there is no such part.
+    /// - Throws: `contentReplaced`, `io`, `closed`.
+    package func range(ofPart number: Int, of record: ObjectRecord) async throws(ObjectStoreError) -> Range<
+        Int64
+    >? {
+        guard number >= 1, number <= record.partCount ?? 1 else { return nil }
+        return try await pieces(of: record)[number - 1].range
+    }
+
+    /// The files of an object, in order; at least one.
+    func pieces(of record: ObjectRecord) async throws(ObjectStoreError) -> [ContentPiece] {
+        guard let count = record.partCount else {
+            return [ContentPiece(file: record.content, range: 0..<record.size.bytes)]
+        }
+        let pieces = try await read { try $0.pieces(of: record.content) }
+        guard pieces.count == count, count > 0 else { throw await missing(record) }
+        return pieces
+    }
+
+    /// Keeps content of many files in place.
+    ///
+    /// - Returns: what lets it go again.
+    private func pin(_ record: ObjectRecord) throws(ObjectStoreError) -> @Sendable () -> Void {
+        guard record.partCount != nil else { return {} }
+        guard collector.pin(record.content) else { throw Self.replaced(record) }
+        return { [collector] in collector.unpin(record.content) }
+    }
+
+    /// Why an object's content is not there: it was replaced, or the store is damaged.
+    func missing(_ record: ObjectRecord) async -> ObjectStoreError {
+        do throws(ObjectStoreError) {
+            guard try await object(record.key, in: record.bucket)?.content == record.content else {
+                return Self.replaced(record)
+            }
+            return ObjectStoreError(
+                .damaged,
+                "the content \(record.content) of an object is missing; restore a backup of the data directory"
+            )
+        } catch {
+            return error.code == .noSuchBucket ? Self.replaced(record) : error
+        }
+    }
+
+    private static func replaced(_ record: ObjectRecord) -> ObjectStoreError {
+        ObjectStoreError(
+            .contentReplaced,
+            "the object \(record.key) of the bucket \(record.bucket) was replaced or deleted; look it up again"
+        )
+    }
+}

@@ -1,0 +1,23 @@
+package import Model
+
+extension ObjectStore {
+    /// The oldest events behind that sequence number, in order.
+    ///
+    /// An event that was once seen to be missing never comes later.
+    ///
+    /// - `sequence`: 0 for the beginning.
+    ///
+    /// - Throws: `io`, `closed`.
+    package func events(after sequence: Int64, limit: Int) async throws(ObjectStoreError) -> [ObjectEvent] {
+        try await read { try $0.events(after: sequence, limit: limit) }
+    }
+
+    /// Forgets all events up to that sequence number, that included.
+    ///
+    /// Numbers are not used again.
+    ///
+    /// - Throws: `storageFull`, `io`, `closed`.
+    package func discardEvents(through sequence: Int64) async throws(ObjectStoreError) {
+        try await write { try $0.discardEvents(through: sequence) }
+    }
+}

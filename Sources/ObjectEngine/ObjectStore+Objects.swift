@@ -1,0 +1,117 @@
+package import Model
+import NIOCore
+package import S3Wire
+package import SystemPackage
+
+extension ObjectStore {
+    /// Begins to take in content.
+    ///
+    /// - `checksums`: what to reckon beside MD5.
+    package func stage(checksums: Set<ChecksumAlgorithm> = []) -> StagedContent {
+        StagedContent(files: files, intake: Intake(id: .new(at: now()), checksums: checksums))
+    }
+
+    /// Makes staged content an object, with its event.
+    ///
+    /// - `condition`: judged in the transaction that writes the object.
+    ///
+    /// - Throws: `noSuchBucket`, `preconditionFailed`, `noSuchKey` (a condition on an object that is not
+    ///   there), `storageFull`, `io`, `misuse`, `closed`. The content is gone then.
+    package func put(
+        _ staged: StagedContent,
+        as key: ObjectKey,
+        in bucket: BucketName,
+        attributes: ObjectAttributes,
+        condition: WriteCondition = .none,
+        cause: ObjectEvent.Cause = .put,
+        origin: RequestOrigin
+    ) async throws(ObjectStoreError) -> ObjectRecord {
+        let (content, summary) = try await staged.settle()
+        let object = NewObject(
+            bucket: bucket,
+            key: key,
+            size: ByteCount(summary.size),
+            eTag: summary.eTag,
+            attributes: attributes,
+            content: content,
+            partCount: nil,
+            time: now(),
+            condition: condition,
+            cause: cause,
+            origin: origin
+        )
+        let record = try await adopt(content) { try $0.put(object) }
+        announce(event: true)
+        return record
+    }
+
+    /// Makes a copy of a local file an object.
+    ///
+    /// - `path`: a regular file; symbolic links and devices are refused, since a sandbox may have
+    ///   made them.
+    ///
+    /// - Throws: `notAFile`, and as `put`.
+    package func putFile(
+        at path: FilePath,
+        as key: ObjectKey,
+        in bucket: BucketName,
+        attributes: ObjectAttributes = ObjectAttributes(),
+        condition: WriteCondition = .none,
+        origin: RequestOrigin
+    ) async throws(ObjectStoreError) -> ObjectRecord {
+        let staged = stage()
+        defer { staged.discard() }
+        try await staged.fill(from: LocalFile(path: path))
+        try await staged.finish()
+        return try await put(
+            staged,
+            as: key,
+            in: bucket,
+            attributes: attributes,
+            condition: condition,
+            origin: origin
+        )
+    }
+
+    /// The object of that key, `nil` where there is none.
+    ///
+    /// - Throws: `noSuchBucket`, `io`, `closed`.
+    package func object(_ key: ObjectKey, in bucket: BucketName) async throws(ObjectStoreError)
+        -> ObjectRecord?
+    {
+        try await read { try $0.object(key, in: bucket) }
+    }
+
+    /// Deletes objects in one transaction; no event.
+    ///
+    /// - Returns: for each key whether there was an object.
+    /// - Throws: `noSuchBucket`, `storageFull`, `io`, `closed`.
+    package func delete(_ keys: [ObjectKey], in bucket: BucketName) async throws(ObjectStoreError) -> [Bool] {
+        let deleted = try await write { index in
+            let id = try index.bucketID(bucket)
+            return try keys.map { try index.delete($0, from: id) }
+        }
+        announce()
+        return deleted
+    }
+
+    /// One page of a bucket's objects, in the order of their keys' bytes.
+    ///
+    /// - `prefix`: only keys that begin so.
+    /// - `delimiter`: keys that have it behind the prefix are told by what they have in common up to it.
+    /// - `after`: where to go on: the key or common prefix that a page ended with, or any text.
+    /// - `limit`: of objects and common prefixes together.
+    ///
+    /// - Throws: `noSuchBucket`, `io`, `closed`.
+    package func list(
+        bucket: BucketName,
+        prefix: String = "",
+        delimiter: String? = nil,
+        after: String? = nil,
+        limit: Int = 1000
+    ) async throws(ObjectStoreError) -> Listing {
+        try await read {
+            try $0.list(bucket, prefix: prefix, delimiter: delimiter, after: after, limit: limit)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import DurableSQLite
+
+/// The index's schema; `docs/object-store.md` explains it.
+enum Schema {
+    static let steps: [SchemaStep] = [SchemaStep("buckets, objects, uploads, events, garbage", sql: first)]
+
+    private static let first = """
+        CREATE TABLE buckets (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            owner TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            tags TEXT NOT NULL,
+            objects INTEGER NOT NULL DEFAULT 0,
+            bytes INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
+        CREATE TABLE objects (
+            bucket INTEGER NOT NULL REFERENCES buckets (id),
+            key TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            etag TEXT NOT NULL,
+            modified INTEGER NOT NULL,
+            content TEXT NOT NULL,
+            parts INTEGER,
+            content_type TEXT NOT NULL,
+            attributes TEXT NOT NULL,
+            PRIMARY KEY (bucket, key)
+        ) STRICT, WITHOUT ROWID;
+        CREATE UNIQUE INDEX objects_content ON objects (content);
+        CREATE TABLE pieces (
+            content TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            file TEXT NOT NULL,
+            start INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            PRIMARY KEY (content, number)
+        ) STRICT, WITHOUT ROWID;
+        CREATE UNIQUE INDEX pieces_file ON pieces (file);
+        CREATE TABLE uploads (
+            bucket INTEGER NOT NULL REFERENCES buckets (id),
+            key TEXT NOT NULL,
+            id TEXT NOT NULL UNIQUE,
+            initiated INTEGER NOT NULL,
+            principal TEXT NOT NULL,
+            content_type TEXT NOT NULL,
+            attributes TEXT NOT NULL,
+            checksum_algorithm TEXT,
+            checksum_type TEXT NOT NULL,
+            PRIMARY KEY (bucket, key, id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE parts (
+            upload TEXT NOT NULL REFERENCES uploads (id),
+            number INTEGER NOT NULL,
+            content TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            etag TEXT NOT NULL,
+            checksums TEXT NOT NULL,
+            modified INTEGER NOT NULL,
+            PRIMARY KEY (upload, number)
+        ) STRICT, WITHOUT ROWID;
+        CREATE UNIQUE INDEX parts_content ON parts (content);
+        CREATE TABLE events (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            cause TEXT NOT NULL,
+            bucket TEXT NOT NULL,
+            key TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            etag TEXT NOT NULL,
+            content_type TEXT NOT NULL,
+            metadata TEXT NOT NULL,
+            time INTEGER NOT NULL,
+            principal TEXT NOT NULL,
+            source_address TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE garbage (content TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+        """
+}

@@ -1,0 +1,42 @@
+import ObjectEngine
+import S3Wire
+
+extension S3Error {
+    /// What a client is told of any error.
+    init(_ error: any Error) {
+        switch error {
+        case let error as S3Error: self = error
+        case let error as ObjectStoreError: self.init(store: error)
+        case is CancellationError: self.init(.serviceUnavailable, cause: error)
+        default: self.init(.internalError, cause: error)
+        }
+    }
+
+    private init(store error: ObjectStoreError) {
+        let code: S3ErrorCode =
+            switch error.code {
+            case .noSuchBucket: .noSuchBucket
+            case .bucketNotEmpty: .bucketNotEmpty
+            case .noSuchKey: .noSuchKey
+            case .noSuchUpload: .noSuchUpload
+            case .invalidPart: .invalidPart
+            case .invalidPartOrder: .invalidPartOrder
+            case .entityTooSmall: .entityTooSmall
+            case .invalidPartNumber: .invalidArgument
+            case .invalidRange: .invalidRange
+            case .checksumMismatch: .badDigest
+            case .preconditionFailed: .preconditionFailed
+            case .contentReplaced: .slowDown
+            case .storageFull: .storageFull
+            case .closed: .serviceUnavailable
+            case .damaged, .io, .notAFile, .newerVersion, .misuse: .internalError
+            }
+        // The messages of the store name no paths; those of its own failures are for the log only.
+        let message: String? =
+            switch error.code {
+            case .invalidPart, .invalidPartOrder, .entityTooSmall, .invalidPartNumber, .checksumMismatch: error.message
+            default: nil
+            }
+        self.init(code, message, cause: error)
+    }
+}

@@ -1,0 +1,14 @@
+package import Hummingbird
+package import Logging
+
+/// What the server knows of a request beside the request.
+package struct S3RequestContext: InitializableFromSource, Sendable {
+    package let logger: Logger
+    /// The address of the peer, without a port; empty where there is none.
+    package let sourceAddress: String
+
+    package init(source: ApplicationRequestContextSource) {
+        logger = source.logger
+        sourceAddress = source.channel.remoteAddress?.ipAddress ?? ""
+    }
+}

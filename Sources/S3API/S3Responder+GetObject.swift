@@ -1,0 +1,105 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Model
+import NIOCore
+import ObjectEngine
+import S3Wire
+
+extension S3Responder {
+    /// Answers GET, and HEAD without content.
+    func getObject(
+        _ key: ObjectKey,
+        in bucket: BucketName,
+        withContent: Bool,
+        _ exchange: S3Exchange
+    ) async throws -> Response {
+        while true {
+            guard let record = try await store.object(key, in: bucket) else {
+                throw S3Error(.noSuchKey, details: [("Key", key.text)])
+            }
+            do {
+                return try await get(record, withContent: withContent, exchange)
+            } catch let error as ObjectStoreError where error.code == .contentReplaced {
+                // A new version came between the look-up and the opening: look again.
+                continue
+            }
+        }
+    }
+
+    func getObjectTagging(_ key: ObjectKey, in bucket: BucketName) async throws -> Response {
+        guard try await store.object(key, in: bucket) != nil else {
+            throw S3Error(.noSuchKey, details: [("Key", key.text)])
+        }
+        return .document(EmptyTagging())
+    }
+
+    private func get(_ record: ObjectRecord, withContent: Bool, _ exchange: S3Exchange) async throws -> Response {
+        var headers: HTTPFields = [
+            .eTag: "\"\(record.eTag)\"", .lastModified: HTTPDate.text(record.lastModified), .acceptRanges: "bytes",
+        ]
+        let conditions = RequestConditions(header: exchange.header)
+        switch conditions.evaluate(eTag: record.eTag, lastModified: record.lastModified) {
+        case .proceed: break
+        case .notModified: return .bodiless(.notModified, headers: headers)
+        case .failed: throw S3Error(.preconditionFailed)
+        }
+        let range = try await range(of: record, exchange)
+        record.attributes.write(to: &headers)
+        Self.applyOverrides(exchange.query, to: &headers)
+        if let count = record.partCount, exchange.query.contains("partNumber") {
+            headers.set("x-amz-mp-parts-count", String(count))
+        }
+        let length = range.map { $0.upperBound - $0.lowerBound } ?? record.size.bytes
+        headers[.contentLength] = String(length)
+        if let range {
+            headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(record.size.bytes)"
+        } else if exchange.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
+            record.attributes.writeChecksums(to: &headers)
+        }
+        let status: HTTPResponse.Status = range == nil ? .ok : .partialContent
+        guard withContent else { return Response(status: status, headers: headers) }
+        let reader = try await store.open(record, range: range)
+        return Response(status: status, headers: headers, body: Self.body(reader, length: length, exchange.metrics))
+    }
+
+    private static func body(_ reader: ContentReader, length: Int64, _ metrics: S3Metrics) -> ResponseBody {
+        ResponseBody(contentLength: Int(length)) { writer in
+            defer { reader.close() }
+            while let chunk = try await reader.next() {
+                metrics.sent(chunk.readableBytes)
+                try await writer.write(chunk)
+            }
+            try await writer.finish(nil)
+        }
+    }
+
+    /// The range that is asked for, by `Range` or `partNumber`; `nil` for all.
+    private func range(of record: ObjectRecord, _ exchange: S3Exchange) async throws -> Range<Int64>? {
+        if let part = exchange.query["partNumber"] {
+            guard let number = Int(part), (1...10_000).contains(number) else {
+                throw S3Error(.invalidArgument, "The part number must be an integer from 1 to 10000.")
+            }
+            guard let range = try await store.range(ofPart: number, of: record) else {
+                throw S3Error(.invalidRange, "The requested part number is not satisfiable.")
+            }
+            return range.isEmpty ? nil : range
+        }
+        guard let header = exchange.header("range"), let range = ByteRange(parsing: header) else { return nil }
+        if let validator = exchange.header("if-range") {
+            // Where the object has changed since the client got its first part, it wants all of it (RFC 9110, 13.1.5).
+            let isSame =
+                HTTPDate.parse(validator).map { record.lastModified.seconds == $0.seconds }
+                ?? (ETagCondition.unquoted(validator) == record.eTag)
+            guard isSame else { return nil }
+        }
+        return try range.resolved(size: record.size.bytes)
+    }
+
+    /// `response-content-type` and the like: what a link says about how the object is to be shown.
+    private static func applyOverrides(_ query: QueryItems, to headers: inout HTTPFields) {
+        for name in ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"] {
+            if let value = query["response-\(name)"] { headers.set(name, value) }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import HTTPTypes
+import Hummingbird
+import Model
+import ObjectEngine
+import S3Wire
+
+extension S3Responder {
+    /// Content from this size on is refused before it comes, where its bucket is missing. For smaller content the question
+    /// costs more than the answer saves.
+    private static let largeContent: Int64 = 64 << 10
+
+    func putObject(_ key: ObjectKey, in bucket: BucketName, _ exchange: S3Exchange) async throws -> Response {
+        try Self.checkUnsupported(exchange)
+        var attributes = try ObjectAttributes(of: exchange.request)
+        let condition = try Self.writeCondition(exchange)
+        if try exchange.announcedLength() >= Self.largeContent, try await store.bucket(bucket) == nil {
+            throw S3Error(.noSuchBucket)
+        }
+        let (staged, _, checksums) = try await stageBody(exchange)
+        attributes.checksums = checksums
+        let record = try await store.put(
+            staged, as: key, in: bucket, attributes: attributes, condition: condition, origin: exchange.origin
+        )
+        return Response(status: .ok, headers: Self.headers(of: record))
+    }
+
+    /// Takes in the body and verifies all that the client says about it.
+    ///
+    /// - Parameter further: checksums to reckon beside those that the client sends.
+    /// - Returns: the content, its summary, and the client's checksum in base64.
+    func stageBody(
+        _ exchange: S3Exchange,
+        further: Set<ChecksumAlgorithm> = []
+    ) async throws -> (StagedContent, ContentSummary, [ChecksumAlgorithm: String]) {
+        let expected = try ExpectedDigests(of: exchange.request, payload: exchange.proof.payload)
+        let staged = store.stage(checksums: expected.algorithms.union(further))
+        do {
+            let trailer = try await exchange.readBody { try await staged.write($0) }
+            let summary = try await staged.finish()
+            let checksums = try expected.verify(md5: summary.md5, checksums: summary.checksums, trailer: trailer)
+            return (staged, summary, checksums)
+        } catch {
+            staged.discard()
+            throw error
+        }
+    }
+
+    func deleteObject(_ key: ObjectKey, in bucket: BucketName, _ exchange: S3Exchange) async throws -> Response {
+        guard exchange.header("if-match") == nil else {
+            throw S3Error(.notImplemented, "Conditional deletion is not implemented.")
+        }
+        _ = try await store.delete([key], in: bucket)
+        return .bodiless(.noContent)
+    }
+
+    /// The headers that answer a write.
+    static func headers(of record: ObjectRecord) -> HTTPFields {
+        var headers: HTTPFields = [.eTag: "\"\(record.eTag)\""]
+        record.attributes.writeChecksums(to: &headers)
+        return headers
+    }
+
+    /// The condition that a write depends on.
+    ///
+    /// - Throws: `S3Error` with `notImplemented` for those that S3 does not know for writes either.
+    static func writeCondition(_ exchange: S3Exchange) throws(S3Error) -> WriteCondition {
+        let conditions = RequestConditions(header: exchange.header)
+        switch (conditions.match, conditions.noneMatch) {
+        case (nil, nil): return .none
+        case (nil, .any): return .ifAbsent
+        case (.any, nil): return .ifMatches(["*"])
+        case (.oneOf(let tags), nil): return .ifMatches(tags)
+        default: throw S3Error(.notImplemented, "Only If-Match, or If-None-Match with \"*\", is implemented for writes.")
+        }
+    }
+
+    /// Refuses what would otherwise be silently ignored.
+    ///
+    /// - Throws: `S3Error` with `notImplemented`.
+    static func checkUnsupported(_ exchange: S3Exchange) throws(S3Error) {
+        try checkAccessControl(exchange)
+        let prefixes = ["x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-website-redirect-location"]
+        for (name, value) in exchange.request.headers {
+            guard prefixes.contains(where: name.hasPrefix) || (name == "x-amz-tagging" && !value.isEmpty) else { continue }
+            throw S3Error(.notImplemented, "The header \(name) implies functionality that is not implemented.")
+        }
+    }
+
+    /// Everything belongs to its owner alone, so that only access control lists that say so are accepted.
+    ///
+    /// - Throws: `S3Error` with `notImplemented`.
+    static func checkAccessControl(_ exchange: S3Exchange) throws(S3Error) {
+        let accepted = ["private", "bucket-owner-full-control", "bucket-owner-read"]
+        let list = exchange.header("x-amz-acl")
+        let grant = exchange.request.headers.first { $0.name.hasPrefix("x-amz-grant-") }
+        guard list.map(accepted.contains) ?? true, grant == nil else {
+            throw S3Error(.notImplemented, "Access control lists other than \"private\" are not implemented.")
+        }
+    }
+}

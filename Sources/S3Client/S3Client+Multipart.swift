@@ -1,0 +1,124 @@
+import AsyncHTTPClient
+import Model
+import NIOCore
+import NIOHTTP1
+
+extension S3Client {
+    /// How many parts of one object are under way at once.
+    static let concurrentParts = 3
+
+    /// The size of the parts for an object of that size: the usual, or as much as keeps their number at 10,000, S3's limit
+    /// (S3 user guide, "Multipart upload limits"), in whole mebibytes.
+    static func partSize(forBytes bytes: Int64, usual: Int64) -> Int64 {
+        let mebibyte: Int64 = 1 << 20
+        let needed = (bytes + 9_999) / 10_000
+        return needed <= usual ? usual : (needed + mebibyte - 1) / mebibyte * mebibyte
+    }
+
+    /// Sends a file in parts. Where a part fails, the upload is aborted, so that the store keeps nothing of it.
+    func putParts(
+        _ file: FileRange,
+        bucket: String,
+        key: String,
+        contentType: String
+    ) async throws(S3ClientError) -> String {
+        let upload = try await startUpload(bucket: bucket, key: key, contentType: contentType)
+        do {
+            let eTags = try await sendParts(file, bucket: bucket, key: key, upload: upload)
+            return try await completeUpload(bucket: bucket, key: key, upload: upload, eTags: eTags)
+        } catch {
+            var abort = S3Request(method: .DELETE, bucket: bucket, key: key)
+            abort.query = [("uploadId", upload)]
+            let request = abort
+            // A task of its own, awaited here, so that the abort is sent also where the caller was cancelled. If the store
+            // cannot be reached for it either, the store's own clean-up of stale uploads remains.
+            await Task { _ = try? await document(request) }.value
+            throw error
+        }
+    }
+
+    private func startUpload(bucket: String, key: String, contentType: String) async throws(S3ClientError) -> String {
+        var request = S3Request(method: .POST, bucket: bucket, key: key)
+        request.query = [("uploads", "")]
+        request.headers = [("content-type", contentType)]
+        return try S3Documents.uploadID(try await document(request))
+    }
+
+    /// Sends all parts, a few at a time.
+    ///
+    /// - Returns: the parts' ETags in order, in quotation marks.
+    private func sendParts(
+        _ file: FileRange,
+        bucket: String,
+        key: String,
+        upload: String
+    ) async throws(S3ClientError) -> [String] {
+        let size = Int64(file.range.count)
+        let partSize = Self.partSize(forBytes: size, usual: partSize.bytes)
+        let count = Int((size + partSize - 1) / partSize)
+        do {
+            return try await withThrowingTaskGroup(of: (Int, String).self) { group in
+                var eTags = [String](repeating: "", count: count)
+                func start(_ index: Int) {
+                    let first = Int64(index) * partSize
+                    let part = FileRange(
+                        handle: file.handle, path: file.path, range: first..<min(first + partSize, size),
+                        progress: file.progress)
+                    group.addTask {
+                        (index, try await sendPart(part, number: index + 1, bucket: bucket, key: key, upload: upload))
+                    }
+                }
+                for index in 0..<min(Self.concurrentParts, count) { start(index) }
+                var next = min(Self.concurrentParts, count)
+                while let (index, eTag) = try await group.next() {
+                    eTags[index] = eTag
+                    if next < count { start(next) }
+                    next += 1
+                }
+                return eTags
+            }
+        } catch {
+            throw S3ClientError.wrapping(error, endpoint: endpoint, subject: "\"\(bucket)/\(key)\"")
+        }
+    }
+
+    private func sendPart(
+        _ part: FileRange,
+        number: Int,
+        bucket: String,
+        key: String,
+        upload: String
+    ) async throws(S3ClientError) -> String {
+        var request = S3Request(method: .PUT, bucket: bucket, key: key)
+        request.query = [("partNumber", "\(number)"), ("uploadId", upload)]
+        request.body = .file(part)
+        request.patience = Self.patience(forBytes: Int64(part.range.count))
+        let eTag = try await exchange(request) { $0.headers.first(name: "etag") ?? "" }
+        guard !eTag.isEmpty else {
+            throw S3ClientError(.malformedAnswer, "\(endpoint.text) gave no ETag for part \(number) of \"\(key)\"")
+        }
+        return eTag
+    }
+
+    private func completeUpload(
+        bucket: String,
+        key: String,
+        upload: String,
+        eTags: [String]
+    ) async throws(S3ClientError) -> String {
+        var request = S3Request(method: .POST, bucket: bucket, key: key)
+        request.query = [("uploadId", upload)]
+        request.headers = [("content-type", "application/xml")]
+        request.body = .bytes(ByteBuffer(bytes: S3Documents.completion(eTags: eTags)))
+        // Stores copy the parts together before they answer, and AWS may take minutes (API reference,
+        // CompleteMultipartUpload).
+        request.patience = .minutes(15)
+        let answer = try await document(request)
+        // An answer of 200 can still carry an error: the status was sent before the work was done (the same page).
+        if let failure = S3ErrorDocument(rootedAt: "Error", answer) {
+            throw S3ClientError.refusal(
+                status: 500, document: failure, endpoint: endpoint, subject: request.subject)
+        }
+        return try S3Documents.completedETag(answer)
+    }
+}

@@ -1,0 +1,36 @@
+package import Model
+
+/// What a path names in path-style addressing: the service, a bucket, or an object.
+package enum S3Path: Sendable, Hashable {
+    case service
+    case bucket(String)
+    case object(bucket: String, key: String)
+
+    /// Parses the raw path of a request. The parts are decoded but not yet checked against the rules for names; `.` and
+    /// `..` mean nothing special, and slashes within keys count, also doubled ones.
+    ///
+    /// - Throws: `S3Error` with `invalidURI` for broken percent-encoding, bytes that are not UTF-8, and a path that does
+    ///   not begin with a slash.
+    package init(parsing path: some StringProtocol) throws(S3Error) {
+        guard path.utf8.first == UInt8(ascii: "/") else {
+            throw S3Error(.invalidURI, "The path must begin with a slash.")
+        }
+        let rest = Substring(path).utf8.dropFirst()
+        let bucketPart = rest.prefix { $0 != UInt8(ascii: "/") }
+        guard let bucket = PercentEncoding.decoded(Substring(bucketPart)),
+            let key = PercentEncoding.decoded(Substring(rest.dropFirst(bucketPart.count + 1)))
+        else { throw S3Error(.invalidURI, "The path is not percent-encoded UTF-8.") }
+        self =
+            switch (bucket.isEmpty, key.isEmpty) {
+            case (true, true): .service
+            case (false, true): .bucket(bucket)
+            case (_, false): .object(bucket: bucket, key: key)
+            }
+    }
+
+    /// The path to send and to sign for that object, or for the bucket where there is no key.
+    package static func encoded(bucket: BucketName, key: ObjectKey? = nil) -> String {
+        guard let key else { return "/\(bucket.text)" }
+        return "/\(bucket.text)/\(PercentEncoding.encoded(key.text, keepingSlashes: true))"
+    }
+}

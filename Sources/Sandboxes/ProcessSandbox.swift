@@ -1,0 +1,160 @@
+import Glibc
+package import Model
+import Subprocess
+package import SystemPackage
+
+/// Runs scripts as plain processes of this machine, each in its own session, control group and private directory.
+///
+/// For machines without a container runtime, for development, and for services that say so. It bounds cpu, memory and
+/// processes where control groups can be made; files and network of the machine are not hidden from the script.
+package final class ProcessSandbox: Sandbox {
+    /// How the process sandbox is set up.
+    package struct Settings: Sendable {
+        /// The data directory of this Apus: what is left behind is found by it.
+        package var dataDirectory: FilePath
+        /// The most processes and threads of one invocation.
+        package var processLimit: Int
+        /// How many shells wait for the next invocation; each takes about 1 MiB.
+        package var waitingShells: Int
+        /// Whether control groups are used where they can be.
+        package var usesControlGroups: Bool
+
+        package init(
+            dataDirectory: FilePath,
+            processLimit: Int = 4096,
+            waitingShells: Int = 2,
+            usesControlGroups: Bool = true
+        ) {
+            self.dataDirectory = dataDirectory
+            self.processLimit = processLimit
+            self.waitingShells = waitingShells
+            self.usesControlGroups = usesControlGroups
+        }
+    }
+
+    package let kind = SandboxKind.process
+    package let capabilities: SandboxCapabilities
+
+    private let settings: Settings
+    private let scope: String
+    private let groups: ControlGroups?
+    private let pool: ShellPool
+    private let basicEnvironment: [String: String]
+
+    /// Never fails: what the machine lacks is told by `capabilities`.
+    package init(_ settings: Settings) {
+        self.settings = settings
+        scope = SystemFiles.shortName(of: settings.dataDirectory.lexicallyNormalized())
+        let offer = ControlGroups.offer(name: "apus-\(scope)-p", wanted: settings.usesControlGroups)
+        groups = offer.groups
+        capabilities = SandboxCapabilities(
+            enforcesLimits: offer.groups != nil, network: .host,
+            sentences: ["Scripts run as processes of this machine.", offer.sentence]
+        )
+        basicEnvironment = Self.basicEnvironment()
+        pool = ShellPool(
+            size: settings.waitingShells, command: ["/bin/sh"],
+            environment: basicEnvironment.map { "\($0.key)=\($0.value)" }, groups: offer.groups
+        )
+    }
+
+    package func check(_ requirements: SandboxRequirements) async throws(SandboxError) {
+        guard SystemFiles.isExecutable("/bin/sh") else {
+            throw SandboxError(.unavailable, "this machine has no /bin/sh: install dash or another POSIX shell")
+        }
+    }
+
+    package func prepare(image: String, progress: @escaping @Sendable (String) -> Void) async throws(SandboxError) {}
+
+    package func run(
+        _ invocation: SandboxInvocation,
+        output: @escaping @Sendable (SandboxOutput) async -> Void
+    ) async throws(SandboxError) -> SandboxOutcome {
+        try invocation.checkForm()
+        let places = Places(invocation)
+        let shell: ScriptProcess
+        do {
+            try places.make(invocation)
+            shell = try pool.take()
+        } catch {
+            throw SandboxError(.startFailed, "\(invocation.workDirectory) or a control group could not be made", cause: error)
+        }
+        pool.refillSoon()
+        let marked = MarkedProcesses(prefix: "\(scope)/\(invocation.id)")
+        let run = SandboxRun(
+            shell: shell, invocation: invocation,
+            limits: ResourceLimits(
+                cpu: invocation.cpu, memory: invocation.memory, processes: settings.processLimit
+            ),
+            failureFile: places.failure, marked: shell.group == nil ? marked : nil
+        )
+        return try await run.finish(commands: commands(invocation, places, mark: marked.prefix), output: output)
+    }
+
+    package func removeLeftovers() async {
+        await groups?.removeAll()
+        await MarkedProcesses(prefix: "\(scope)/").remove()
+        await pool.refill()
+    }
+
+    package func shutDown() async {
+        await pool.close()
+        await groups?.removeRoots()
+    }
+
+    private func commands(_ invocation: SandboxInvocation, _ places: Places, mark: String) -> String {
+        var environment = basicEnvironment.merging(invocation.environment) { $1 }
+        let own = invocation.variables(
+            input: invocation.inputDirectory.string, output: invocation.outputDirectory.string,
+            home: places.home.string, temporary: places.temporary.string
+        )
+        environment.merge(own) { $1 }
+        environment[MarkedProcesses.variable] = mark
+        var text = SandboxRun.prologue(failureFile: places.failure)
+        text += "cd \(ShellText.quoted(places.home.string)) || fail 'its directory is not there'\n"
+        text += "ulimit -c 0\n"
+        if groups == nil, invocation.memory > .zero {
+            // Private writable memory of each process: what comes nearest to a limit on a machine without control groups.
+            text += "ulimit -d \(invocation.memory.bytes / 1024)\n"
+        }
+        var others: [String] = []
+        for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
+            if ShellText.isVariableName(name) {
+                text += "export \(name)=\(ShellText.quoted(value))\n"
+            } else {
+                others.append(ShellText.quoted("\(name)=\(value)"))
+            }
+        }
+        let script = ShellText.quoted(invocation.configDirectory.appending("script.sh").string)
+        let input = ShellText.quoted(invocation.standardInput?.string ?? "/dev/null")
+        let env = others.isEmpty ? "" : "env \(others.joined(separator: " ")) "
+        return text + "exec \(env)/bin/sh \(script) < \(input)\n"
+    }
+
+    /// What of the machine's environment a script sees.
+    private static func basicEnvironment() -> [String: String] {
+        var environment = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+        for name in ["PATH", "LANG"] {
+            if let value = getenv(name) { environment[name] = String(cString: value) }
+        }
+        return environment
+    }
+}
+
+/// The private directories of one invocation.
+private struct Places: Sendable {
+    let home: FilePath
+    let temporary: FilePath
+    let failure: FilePath
+
+    init(_ invocation: SandboxInvocation) {
+        home = invocation.workDirectory.appending("home")
+        temporary = invocation.workDirectory.appending("tmp")
+        failure = invocation.workDirectory.appending("start-failed")
+    }
+
+    func make(_ invocation: SandboxInvocation) throws(Errno) {
+        try SystemFiles.makeDirectory(home, mode: 0o700)
+        try SystemFiles.makeDirectory(temporary, mode: 0o700)
+    }
+}

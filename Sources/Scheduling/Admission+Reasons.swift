@@ -1,0 +1,42 @@
+package import Model
+
+/// Why a job waits.
+package enum WaitReason: Sendable, Hashable, CustomStringConvertible {
+    /// More than the whole machine has: it will wait until the service or the machine changes.
+    case demandsMoreThanCapacity(demand: Resources, capacity: Resources)
+    case lacksResources(demand: Resources, free: Resources, capacity: Resources)
+    /// Other jobs of the same service come first.
+    case behindOthersOfItsService
+    /// It fits; its turn between the services has not come yet, or it starts this moment.
+    case awaitsItsTurn
+    /// The program is stopping and starts nothing more.
+    case stopping
+
+    package var description: String {
+        switch self {
+        case .demandsMoreThanCapacity(let demand, let capacity):
+            "needs \(Self.text(demand)), which is more than this cluster has (\(Self.text(capacity))): "
+                + "lower the service's cpu or memory, or raise the cluster's capacity"
+        case .lacksResources(let demand, let free, let capacity):
+            "waits for \(Self.text(demand)); free are \(Self.text(free)) of \(Self.text(capacity))"
+        case .behindOthersOfItsService: "waits behind earlier jobs of its service"
+        case .awaitsItsTurn: "waits for its turn"
+        case .stopping: "the cluster is stopping; the job starts when it is up again"
+        }
+    }
+
+    private static func text(_ resources: Resources) -> String { "\(resources.cpu) cpu and \(resources.memory)" }
+}
+
+extension Admission {
+    /// What a waiting job of that service lacks.
+    ///
+    /// - Parameter isFirst: whether it is the oldest waiting job of its service.
+    package func reason(for service: ServiceName, demand: Resources, isFirst: Bool) -> WaitReason {
+        if isStopping { return .stopping }
+        if !demand.fits(in: capacity) { return .demandsMoreThanCapacity(demand: demand, capacity: capacity) }
+        if !isFirst { return .behindOthersOfItsService }
+        if !demand.fits(in: free) { return .lacksResources(demand: demand, free: free, capacity: capacity) }
+        return .awaitsItsTurn
+    }
+}

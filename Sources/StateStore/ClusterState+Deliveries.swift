@@ -1,0 +1,164 @@
+import GRDB
+package import Model
+
+extension ClusterState {
+    /// Commits a job's deliveries, and that the job waits for them, in one transaction. A delivery that is there already stays.
+    package func deliver(
+        _ deliveries: [NewDelivery],
+        of job: Int64,
+        at now: Instant,
+        result: AttemptResult
+    ) async throws(StateStoreError) {
+        try await write { database in
+            try Self.insert(deliveries, of: job, at: now, database)
+            try Self.set(job, .delivering, result, attempts: nil, finished: nil, database)
+        }
+    }
+
+    /// Commits a job that has run already and only delivers, with its deliveries.
+    package func enqueueDelivering(_ job: NewJob, _ deliveries: [NewDelivery]) async throws(StateStoreError) {
+        try await write { database in
+            try Self.insert(job, database, as: .delivering)
+            guard database.changesCount == 1 else { return }
+            try Self.insert(deliveries, of: database.lastInsertedRowID, at: job.created, database)
+        }
+    }
+
+    private static func insert(
+        _ deliveries: [NewDelivery],
+        of job: Int64,
+        at now: Instant,
+        _ database: Database
+    ) throws {
+        for delivery in deliveries {
+            try database.execute(
+                sql: """
+                    INSERT INTO delivery (job, provider, path, name, file, size, next_attempt)
+                    SELECT number, ?, ?, ?, ?, ?, ? FROM job WHERE number = ?
+                    ON CONFLICT DO NOTHING
+                    """,
+                arguments: [
+                    delivery.provider, delivery.path, delivery.name, delivery.file, delivery.size.bytes,
+                    now.nanoseconds, job,
+                ]
+            )
+        }
+    }
+
+    /// Deliveries that are due, those that wait longest first.
+    package func dueDeliveries(at now: Instant, limit: Int) async throws(StateStoreError) -> [DeliveryRecord] {
+        try await read { database in
+            try Self.deliveries(
+                database,
+                where: "next_attempt <= ? ORDER BY next_attempt, id LIMIT ?",
+                arguments: [now.nanoseconds, limit]
+            )
+        }
+    }
+
+    /// When the next delivery is due; `nil` where none waits.
+    package func nextDelivery() async throws(StateStoreError) -> Instant? {
+        try await read { database in
+            try Int64.fetchOne(database, sql: "SELECT min(next_attempt) FROM delivery").map(Instant.init(nanoseconds:))
+        }
+    }
+
+    /// The waiting deliveries of one job.
+    package func deliveries(of job: Int64) async throws(StateStoreError) -> [DeliveryRecord] {
+        try await read { database in
+            try Self.deliveries(database, where: "delivery.job = ? ORDER BY id", arguments: [job])
+        }
+    }
+
+    /// How many deliveries wait.
+    package func deliveryCount() async throws(StateStoreError) -> Int {
+        try await read { database in try Int.fetchOne(database, sql: "SELECT count(*) FROM delivery") ?? 0 }
+    }
+
+    /// Records that a result has arrived; with a job's last one, the job's end. Answers whether that was the last.
+    package func delivered(_ delivery: DeliveryRecord, at now: Instant) async throws(StateStoreError) -> Bool {
+        try await write { database in
+            try database.execute(sql: "DELETE FROM delivery WHERE id = ?", arguments: [delivery.id])
+            let sql = "SELECT count(*) FROM delivery WHERE job = ?"
+            guard try Int.fetchOne(database, sql: sql, arguments: [delivery.job]) == 0 else { return false }
+            try database.execute(
+                sql: "UPDATE job SET state = ?, finished = ?, message = NULL WHERE number = ? AND state = ?",
+                arguments: [
+                    JobState.succeeded.rawValue, now.nanoseconds, delivery.job, JobState.delivering.rawValue,
+                ]
+            )
+            return true
+        }
+    }
+
+    /// Records why a delivery did not arrive and when it is tried again.
+    package func deliveryFailed(
+        _ delivery: DeliveryRecord,
+        error: String,
+        next: Instant
+    ) async throws(StateStoreError) {
+        try await write { database in
+            try database.execute(
+                sql: "UPDATE delivery SET attempts = attempts + 1, last_error = ?, next_attempt = ? WHERE id = ?",
+                arguments: [error, next.nanoseconds, delivery.id]
+            )
+            try database.execute(
+                sql: "UPDATE job SET message = ? WHERE number = ? AND state = ?",
+                arguments: [
+                    "the result \"\(delivery.name)\" waits for \(delivery.provider): \(error)", delivery.job,
+                    JobState.delivering.rawValue,
+                ]
+            )
+        }
+    }
+
+    /// Makes the deliveries of a service due at once, because its providers may have changed.
+    package func retryDeliveries(of service: ServiceName, at now: Instant) async throws(StateStoreError) {
+        try await write { database in
+            try database.execute(
+                sql: """
+                    UPDATE delivery SET next_attempt = min(next_attempt, ?)
+                    WHERE job IN (SELECT number FROM job WHERE service = ? AND state = ?)
+                    """,
+                arguments: [now.nanoseconds, service.text, JobState.delivering.rawValue]
+            )
+        }
+    }
+
+    private static func deliveries(
+        _ database: Database,
+        where condition: String,
+        arguments: StatementArguments
+    ) throws -> [DeliveryRecord] {
+        let rows = try Row.fetchAll(
+            database,
+            sql: """
+                SELECT delivery.*, job.name AS job_name, job.service AS service
+                FROM delivery JOIN job ON job.number = delivery.job WHERE \(condition)
+                """,
+            arguments: arguments
+        )
+        return try rows.map(DeliveryRecord.init(row:))
+    }
+}
+
+extension DeliveryRecord {
+    fileprivate init(row: Row) throws {
+        do {
+            id = row["id"]
+            job = row["job"]
+            jobName = try JobName(row["job_name"] as String)
+            service = try ServiceName(row["service"] as String)
+            provider = row["provider"]
+            path = row["path"]
+            name = row["name"]
+            file = row["file"]
+            size = ByteCount(row["size"])
+            attempts = row["attempts"]
+            nextAttempt = Instant(nanoseconds: row["next_attempt"])
+            lastError = row["last_error"]
+        } catch {
+            throw StateStoreError(code: .damaged, message: "a delivery in the store cannot be read", cause: error)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+import FoundationEssentials
+import GRDB
+package import Model
+
+extension ClusterState {
+    /// Up to which event, by sequence number, jobs have been made.
+    package func routerPosition() async throws(StateStoreError) -> Int64 {
+        try await read { database in
+            try Int64.fetchOne(database, sql: "SELECT position FROM router WHERE id = 0") ?? 0
+        }
+    }
+
+    /// Commits the jobs of a batch of events, and that the events up to `position` are done, in one transaction.
+    ///
+    /// An event's job that is there already, and a job whose service is gone, are left out, so routing an event twice is harmless.
+    package func route(_ jobs: [NewJob], upTo position: Int64) async throws(StateStoreError) {
+        try await write { database in
+            for job in jobs { try Self.insert(job, database) }
+            try database.execute(sql: "UPDATE router SET position = max(position, ?) WHERE id = 0", arguments: [position])
+        }
+    }
+
+    /// Commits one job that a client posted.
+    ///
+    /// - Throws: `alreadyExists` where a job has that name; `notFound` where the service is gone.
+    package func enqueue(_ job: NewJob) async throws(StateStoreError) {
+        try await write { database in
+            try Self.insert(job, database)
+            guard database.changesCount == 0 else { return }
+            let sql = "SELECT EXISTS (SELECT 1 FROM job WHERE name = ?)"
+            if try Bool.fetchOne(database, sql: sql, arguments: [job.name.text]) == true {
+                throw StateStoreError(code: .alreadyExists, message: "a job \"\(job.name)\" exists already")
+            }
+            throw StateStoreError(code: .notFound, message: "there is no service \"\(job.service)\"")
+        }
+    }
+
+    static func insert(_ job: NewJob, _ database: Database, as state: JobState = .queued) throws {
+        let statement = try database.cachedStatement(
+            sql: """
+                INSERT INTO job (name, service, event_sequence, state, input_bucket, input_key, principal, event, created)
+                SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM service WHERE name = ?)
+                ON CONFLICT DO NOTHING
+                """
+        )
+        try statement.execute(arguments: [
+            job.name.text, job.service.text, job.eventSequence, state.rawValue, job.input?.bucket.text,
+            job.input?.key.text, job.principal, job.event.map { Data($0) }, job.created.nanoseconds,
+            job.service.text,
+        ])
+    }
+
+    /// The oldest waiting jobs of a service after that number.
+    package func waitingJobs(
+        of service: ServiceName,
+        after number: Int64,
+        limit: Int
+    ) async throws(StateStoreError) -> [Int64] {
+        try await read { database in
+            try Int64.fetchAll(
+                database,
+                sql: "SELECT number FROM job WHERE service = ? AND state = ? AND number > ? ORDER BY number LIMIT ?",
+                arguments: [service.text, JobState.queued.rawValue, number, limit]
+            )
+        }
+    }
+
+    /// A job with its event, to be run.
+    package func jobToRun(_ number: Int64) async throws(StateStoreError) -> (job: JobRecord, event: [UInt8]?)? {
+        try await read { database in
+            guard let row = try Row.fetchOne(database, sql: "SELECT * FROM job WHERE number = ?", arguments: [number])
+            else { return nil }
+            let event: Data? = row["event"]
+            return (try JobRecord(row: row), event.map(Array.init))
+        }
+    }
+
+    /// Records a state on the way; does nothing to a job that has ended.
+    package func advance(
+        _ number: Int64,
+        to state: JobState,
+        attempts: Int,
+        result: AttemptResult = AttemptResult()
+    ) async throws(StateStoreError) {
+        try await write { database in
+            try Self.set(number, state, result, attempts: attempts, finished: nil, database)
+        }
+    }
+
+    /// Records a job's end, once: false where the job had ended before or is gone.
+    package func end(
+        _ number: Int64,
+        as state: JobState,
+        at finished: Instant,
+        result: AttemptResult
+    ) async throws(StateStoreError) -> Bool {
+        try await write { database in
+            try Self.set(number, state, result, attempts: nil, finished: finished, database)
+            return database.changesCount == 1
+        }
+    }
+
+    static func set(
+        _ number: Int64,
+        _ state: JobState,
+        _ result: AttemptResult,
+        attempts: Int?,
+        finished: Instant?,
+        _ database: Database
+    ) throws {
+        let statement = try database.cachedStatement(
+            sql: """
+                UPDATE job SET state = ?, attempts = coalesce(?, attempts), started = coalesce(?, started), finished = ?,
+                    exit_code = coalesce(?, exit_code), message = ?, stage_in = coalesce(?, stage_in),
+                    run = coalesce(?, run), stage_out = coalesce(?, stage_out)
+                WHERE number = ? AND finished IS NULL
+                """
+        )
+        try statement.execute(arguments: [
+            state.rawValue, attempts, result.started?.nanoseconds, finished?.nanoseconds, result.exitCode, result.message,
+            result.stageIn?.nanoseconds, result.run?.nanoseconds, result.stageOut?.nanoseconds, number,
+        ])
+    }
+
+    /// Puts the jobs that were under way when the program ended back into the queue; answers those whose results were being staged
+    /// out, which go on from there.
+    package func recover() async throws(StateStoreError) -> (requeued: Int, stagingOut: [JobRecord]) {
+        try await write { database in
+            try database.execute(
+                sql: "UPDATE job SET state = ?, message = ? WHERE state IN (?, ?)",
+                arguments: [
+                    JobState.queued.rawValue, "the program ended while the job ran; it runs again",
+                    JobState.stagingIn.rawValue, JobState.running.rawValue,
+                ]
+            )
+            let requeued = database.changesCount
+            let rows = try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM job WHERE state = ? ORDER BY number",
+                arguments: [JobState.stagingOut.rawValue]
+            )
+            return (requeued, try rows.map(JobRecord.init(row:)))
+        }
+    }
+
+    /// Puts one job that was under way back into the queue.
+    package func requeue(_ number: Int64, message: String) async throws(StateStoreError) {
+        try await write { database in
+            try database.execute(
+                sql: "UPDATE job SET state = ?, message = ? WHERE number = ? AND finished IS NULL",
+                arguments: [JobState.queued.rawValue, message, number]
+            )
+        }
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds.
+    var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
+}

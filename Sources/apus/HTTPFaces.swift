@@ -1,0 +1,48 @@
+import HTTPAPI
+import Hummingbird
+import Identity
+import Logging
+import Model
+import NIOCore
+import ObjectEngine
+import S3API
+import ServiceLifecycle
+import Settings
+
+/// The two HTTP servers of a cluster.
+struct HTTPFaces {
+    let gateway: Gateway
+    let objects: ObjectStore
+    let authenticator: Authenticator
+    let now: @Sendable () -> Instant
+    let logger: Logger
+
+    func api(on address: ServeSettings.Address, ready: @escaping @Sendable () -> Void) -> any Service {
+        Application(
+            responder: gateway.router().buildResponder(), server: S3Server.http1(),
+            configuration: configuration(address), onServerRunning: { _ in ready() }, logger: quiet
+        )
+    }
+
+    func s3(on address: ServeSettings.Address, ready: @escaping @Sendable () -> Void) -> any Service {
+        let authenticator = authenticator
+        let responder = S3Responder(
+            store: objects, secret: { authenticator.secret(forAccessKey: $0) }, now: now
+        )
+        return Application(
+            responder: responder, server: S3Server.http1(), configuration: configuration(address),
+            onServerRunning: { _ in ready() }, logger: quiet
+        )
+    }
+
+    private func configuration(_ address: ServeSettings.Address) -> ApplicationConfiguration {
+        ApplicationConfiguration(address: .hostname(address.host, port: address.port), serverName: "Apus")
+    }
+
+    /// The server's own messages are for debugging.
+    private var quiet: Logger {
+        var logger = logger
+        logger.logLevel = max(logger.logLevel, .warning)
+        return logger
+    }
+}

@@ -1,0 +1,36 @@
+import Cluster
+import Model
+import Telemetry
+
+/// What the metrics mean, and those that are counted when they are read.
+enum MetricDescriptions {
+    static let all: [String: String] = [
+        "apus_http_requests_total": "Requests to the API, by route, method and class of status.",
+        "apus_http_request_seconds": "Time from the head of a request to the head of its answer, by route.",
+        "apus_s3_requests_total": "Requests to the object store, by operation and class of status.",
+        "apus_events_total": "Events of the object store that were turned into jobs, or that nobody waited for.",
+        "apus_jobs_ended_total": "Jobs that ended, by state.",
+        "apus_job_wait_seconds": "Time from a job's creation to the start of its stage in.",
+        "apus_job_stage_in_seconds": "Time to bring a job's input into its sandbox.",
+        "apus_job_run_seconds": "Time that a job's script ran, its sandbox's start included.",
+        "apus_job_stage_out_seconds": "Time to bring a job's results to where they belong.",
+        "apus_stage_in_bytes_total": "Bytes staged in.",
+        "apus_stage_out_bytes_total": "Bytes staged out to the cluster's own store.",
+        "apus_delivered_bytes_total": "Bytes delivered to other storages.",
+        "apus_deliveries_total": "Tries to deliver a result, by outcome.",
+        "apus_run_seconds": "Time of synchronous runs, waiting included.",
+        "apus_runs_total": "Synchronous runs, by outcome.",
+    ]
+
+    /// Jobs by state, deliveries that wait.
+    static func register(_ status: ClusterStatus, in registry: PrometheusRegistry) {
+        registry.addCallback("apus_jobs", help: "Jobs in the store, by state.") {
+            // A scrape while the store is closing finds nothing to say.
+            let counts = (try? await status.jobCounts()) ?? [:]
+            return counts.map { PrometheusRegistry.Sample(Double($0.value), labels: [("state", $0.key.rawValue)]) }
+        }
+        registry.addCallback("apus_deliveries_waiting", help: "Results that wait for another storage.") {
+            [PrometheusRegistry.Sample(Double((try? await status.waitingDeliveries()) ?? 0))]
+        }
+    }
+}

@@ -1,0 +1,177 @@
+import AsyncHTTPClient
+import Cluster
+import Commands
+import DurableSQLite
+import HTTPAPI
+import Hummingbird
+import Identity
+import Logging
+import Metrics
+import Model
+import NIOCore
+import ObjectEngine
+import Providers
+import S3API
+import S3Client
+import Sandboxes
+import Scheduling
+import ServiceLifecycle
+import Settings
+import StateStore
+import Synchronization
+import SystemPackage
+import Telemetry
+import UnixSignals
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// One running cluster: all parts, made by hand in `build`, and the group that runs them.
+struct Server {
+    private let services: [any Service]
+    private let sandboxes: SandboxSet
+    private let scheduler: JobScheduler
+    private let logger: Logger
+    private let close: @Sendable () async -> Void
+
+    /// Serves until a signal ends it.
+    static func run(_ settings: ServeSettings) async throws {
+        let format = Telemetry.LogFormat(rawValue: settings.logFormat.rawValue) ?? .text
+        let level = Logger.Level(name: settings.logLevel) ?? .info
+        LoggingSystem.bootstrap { ApusLogHandler(label: $0, format: format, level: level) }
+        let logger = Logger(label: "apus")
+        let server = try await build(settings, logger: logger)
+        try await server.serve(grace: settings.grace)
+    }
+
+    /// Builds the whole graph; what is made first is needed by what comes after.
+    private static func build(_ settings: ServeSettings, logger: Logger) async throws -> Server {
+        let now = Clock.now
+        let registry = PrometheusRegistry(help: MetricDescriptions.all)
+        MetricsSystem.bootstrap(registry)
+        ProcessMetrics.register(in: registry)
+        let data = try DataDirectory.open(at: FilePath(settings.data))
+        let api = try settings.listen.reserved(flag: "listen")
+        let s3 = try settings.s3Listen.reserved(flag: "s3-listen")
+        let store = ServiceDefinition.ClusterStore(
+            endpoint: settings.s3Endpoint ?? s3.url, verify: true, region: "us-east-1"
+        )
+        let identity = try CredentialFile(dataDirectory: data.root).prepare(
+            given: settings.givenCredentials, endpoint: api.url, s3Endpoint: s3.url
+        )
+        for warning in identity.warnings { logger.warning("\(warning)") }
+        let durability: Durability = settings.durability == .always ? .always : .never
+        async let openedState = ClusterState.open(at: data.stateFile.string, durability: durability)
+        let objects = try await ObjectStore.open(at: data.objects, durability: durability, logger: logger, now: now)
+        let state = try await openedState
+        let sandboxes = await SandboxSet.make(settings, data: data)
+        let httpClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .objectTransfers)
+        let catalog = ServiceCatalog()
+        let logs = JobLogs(folder: data.logs, limit: settings.jobLogLimit)
+        let deliveries = Signal()
+        let executor = JobExecutor(
+            data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs,
+            deliverySignal: deliveries, now: now, logger: logger
+        )
+        let scheduler = JobScheduler(
+            capacity: Resources(cpu: settings.cpu, memory: settings.memory), store: state, grace: settings.grace,
+            logger: logger, execute: { await executor.execute($0) }
+        )
+        let allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
+        let registryOfServices = ServiceRegistry(
+            data: data, store: objects, state: state, catalog: catalog, scheduler: scheduler, sandboxes: sandboxes,
+            logs: logs, deliverySignal: deliveries, allowedImages: allowedImages, clusterStore: store,
+            httpClient: httpClient, now: now, logger: logger
+        )
+        try await Recovery(
+            data: data, state: state, sandboxes: sandboxes, registry: registryOfServices, executor: executor, logger: logger
+        ).run()
+        let jobs = JobBoard(
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, now: now
+        )
+        let status = ClusterStatus(
+            store: objects, jobs: jobs, scheduler: scheduler, nodeName: HostName.current, started: now()
+        )
+        MetricDescriptions.register(status, in: registry)
+        let authenticator = Authenticator(
+            credentials: identity.credentials, serviceForToken: { catalog.service(forToken: $0) }
+        )
+        let gateway = Gateway(
+            description: .init(
+                version: ApusVersion.text, commit: "", architecture: HostName.architecture, store: store,
+                s3AccessKey: identity.credentials.s3AccessKey, s3SecretKey: identity.credentials.s3SecretKey
+            ),
+            authenticator: authenticator, catalog: catalog, services: registryOfServices, jobs: jobs,
+            runs: RunDispatcher(
+                data: data, store: objects, catalog: catalog, sandboxes: sandboxes, scheduler: scheduler,
+                executor: executor, maximumEvent: settings.maxEvent, logger: logger
+            ),
+            buckets: BucketDesk(store: objects, catalog: catalog), allowedImages: allowedImages,
+            status: status, metrics: registry, maximumEvent: settings.maxEvent, now: now
+        )
+        let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew, sandboxes: sandboxes)
+        let faces = HTTPFaces(gateway: gateway, objects: objects, authenticator: authenticator, now: now, logger: logger)
+        return Server(
+            services: [
+                Housekeeper(
+                    data: data, state: state, logs: logs,
+                    retention: Retention(age: settings.keepJobs, logBytes: settings.keepLogs), now: now, logger: logger
+                ),
+                DeliveryService(
+                    data: data, state: state, catalog: catalog, httpClient: httpClient,
+                    longestPause: settings.deliveryPause, signal: deliveries, now: now, logger: logger
+                ),
+                scheduler,
+                EventRouter(
+                    store: objects, state: state, catalog: catalog, scheduler: scheduler, now: now, logger: logger
+                ),
+                faces.s3(on: s3, ready: { banner.faceIsUp() }), faces.api(on: api, ready: { banner.faceIsUp() }),
+            ],
+            sandboxes: sandboxes, scheduler: scheduler, logger: logger,
+            close: {
+                await sandboxes.shutDown()
+                await objects.close()
+                await state.close()
+                try? await httpClient.shutdown()  // The process ends right after.
+                data.close()
+            }
+        )
+    }
+
+    private func serve(grace: Duration) async throws {
+        var configuration = ServiceGroupConfiguration(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+        )
+        configuration.maximumGracefulShutdownDuration = grace + .seconds(20)
+        let group = ServiceGroup(configuration: configuration)
+        // Cancelled below, when the group has ended.
+        let impatience = Task { await exitAtSecondInterrupt() }
+        do {
+            try await group.run()
+        } catch {
+            impatience.cancel()
+            await close()
+            throw error
+        }
+        impatience.cancel()
+        await close()
+        logger.info("stopped")
+    }
+
+    /// Ctrl-C twice: no more waiting for jobs. They are killed, and run again at the next start.
+    private func exitAtSecondInterrupt() async {
+        var count = 0
+        for await _ in await UnixSignalsSequence(trapping: .sigint) {
+            count += 1
+            guard count >= 2 else { continue }
+            logger.warning("stopped at once; jobs that ran will run again at the next start")
+            await sandboxes.removeLeftovers()
+            _exit(130)
+        }
+    }
+}

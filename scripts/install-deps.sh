@@ -1,0 +1,161 @@
+#!/bin/sh
+# Installs what a part of the project needs and does not find: Debian packages by name, and PyPI packages in .venv.
+# Does nothing, quickly, where everything is there.
+#
+#     scripts/install-deps.sh [build|demo|test|bench]...     (default: test)
+#
+# Exit status 3: something is missing that only an administrator can install; the message says what to run.
+# Settings:
+#   PYTHON  the Python that makes .venv (default python3, 3.11 or newer)
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+venv=$root/.venv
+python=${PYTHON:-python3}
+missing=""
+
+# need PACKAGE PROBE WHY: notes the Debian package where the probe (a shell command) fails.
+need() {
+    if eval "$2" >/dev/null 2>&1; then
+        return
+    fi
+    case " $missing " in
+    *" $1 "*) return ;;
+    esac
+    echo "install-deps: $1 is missing: $3"
+    missing="$missing $1"
+}
+
+need_build() {
+    need libsqlite3-dev 'test -e /usr/include/sqlite3.h' "SQLite, where Apus keeps its state"
+}
+
+need_containers() {
+    need crun 'command -v crun' "OCI runtime of the container sandbox"
+    need runc 'command -v runc' "OCI runtime where crun refuses the machine's cgroup layout"
+    need skopeo 'command -v skopeo' "fetches container images"
+    need umoci 'command -v umoci' "unpacks container images"
+}
+
+need_python() {
+    need python3 'command -v "$python"' "runs the example and the foreign clients"
+    need python3-venv '"$python" -c "import ensurepip"' "makes .venv for packages from PyPI"
+}
+
+need_demo() {
+    need_build
+    need_python
+    need ffmpeg 'command -v ffmpeg' "samples the example's videos into images"
+    need opencv-doc 'test -e /usr/share/doc/opencv-doc/examples/data/vtest.avi' "carries vtest.avi, a surveillance clip"
+    if [ "${DEMO_SANDBOX:-process}" = container ]; then
+        need_containers
+        need debootstrap 'command -v debootstrap' "builds the example's image without a registry"
+    fi
+}
+
+need_test() {
+    need_build
+    need_python
+    need_containers
+    need busybox-static 'test -x /bin/busybox || test -x /usr/bin/busybox' "a root file system for the sandboxes' tests"
+}
+
+need_bench() {
+    need_build
+    need_containers
+    need busybox-static 'test -x /bin/busybox || test -x /usr/bin/busybox' "a root file system for the measurements"
+}
+
+install_packages() {
+    if [ -z "$missing" ]; then
+        return
+    fi
+    if [ "$(id -u)" -eq 0 ]; then
+        sudo=""
+    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+        sudo="sudo"
+    else
+        sudo=none
+    fi
+    if [ "$sudo" = none ] || ! command -v apt-get >/dev/null 2>&1; then
+        echo "install-deps: cannot install them here; run this as administrator, then start again:" >&2
+        echo "    apt-get update && apt-get install -y --no-install-recommends$missing" >&2
+        echo "(these are Debian's names; other systems name some of them differently)" >&2
+        exit 3
+    fi
+    echo "install-deps: installing Debian packages:$missing"
+    log=$(mktemp)
+    # shellcheck disable=SC2086 # a list of words on purpose
+    if ! { $sudo apt-get -o DPkg::Lock::Timeout=300 update &&
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y \
+            --no-install-recommends $missing; } >"$log" 2>&1; then
+        tail -n 15 "$log" >&2
+        rm -f "$log"
+        echo "install-deps: apt-get failed; run this yourself, then start again:" >&2
+        echo "    apt-get update && apt-get install -y --no-install-recommends$missing" >&2
+        exit 3
+    fi
+    rm -f "$log"
+}
+
+# python_packages PART LIST... [--no-deps LIST...]: installs requirement lists into .venv unless the stamp of an
+# earlier run shows the same lists.
+python_packages() {
+    part=$1
+    shift
+    lists=""
+    for argument in "$@"; do
+        [ "$argument" = --no-deps ] || lists="$lists $root/$argument"
+    done
+    # shellcheck disable=SC2086 # a list of words on purpose
+    stamp=$({ "$python" -V; cat $lists; } 2>&1 | sha256sum | cut -d ' ' -f 1)
+    if [ -x "$venv/bin/python3" ] && [ "$(cat "$venv/.stamp-$part" 2>/dev/null)" = "$stamp" ]; then
+        return
+    fi
+    if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        echo "install-deps: $python is older than 3.11; name a newer one: PYTHON=/path/to/python3" >&2
+        exit 3
+    fi
+    if ! "$venv/bin/python3" -c 'import pip' >/dev/null 2>&1; then
+        echo "install-deps: making .venv"
+        "$python" -m venv --clear "$venv"
+    fi
+    echo "install-deps: installing PyPI packages in .venv for $part (once; takes a minute):"
+    # shellcheck disable=SC2086
+    sed -n 's/^\([A-Za-z0-9].*\)/    \1/p' $lists
+    mode=""
+    for argument in "$@"; do
+        if [ "$argument" = --no-deps ]; then
+            mode=--no-deps
+            continue
+        fi
+        if ! "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check $mode -r "$root/$argument"; then
+            echo "install-deps: pip could not install $argument; where no package index is reachable, set" >&2
+            echo "    PIP_INDEX_URL (a mirror) or PIP_FIND_LINKS (a directory of wheels), then start again" >&2
+            exit 3
+        fi
+    done
+    echo "$stamp" >"$venv/.stamp-$part"
+}
+
+[ $# -gt 0 ] || set -- test
+for part in "$@"; do
+    case $part in
+    build | demo | test | bench) "need_$part" ;;
+    *)
+        echo "usage: scripts/install-deps.sh [build|demo|test|bench]..." >&2
+        exit 2
+        ;;
+    esac
+done
+install_packages
+example=Examples/mask-detection
+for part in "$@"; do
+    case $part in
+    demo)
+        python_packages demo $example/requirements.txt \
+            --no-deps $example/requirements-nodeps.txt $example/requirements-input.txt
+        ;;
+    test) python_packages test Compatibility/requirements.txt ;;
+    esac
+done
