@@ -89,7 +89,8 @@ let rooms: [[Target]] = [
         [
             "Model", "Scheduling", "ObjectEngine", "StateStore", "Sandboxes", "Providers", "Identity",
             "S3Wire", asyncHTTPClient, lifecycle, logging, metrics, nioCore, nioPosix, systemPackage,
-        ]
+        ],
+        tests: ["ClusterTesting", "LoopbackServer", nioHTTP1]
     ),
     // Delivery.
     room(
@@ -118,6 +119,16 @@ let rooms: [[Target]] = [
             name: "TestKit",
             dependencies: ["Model", systemPackage],
             path: "Tests/TestKit",
+            swiftSettings: settings
+        ),
+        // A whole cluster on a temporary directory, without HTTP.
+        .target(
+            name: "ClusterTesting",
+            dependencies: [
+                "Model", "Scheduling", "DurableSQLite", "ObjectEngine", "StateStore", "Sandboxes", "Cluster", "TestKit", "LoopbackServer",
+                asyncHTTPClient, lifecycle, logging, nioCore, systemPackage,
+            ],
+            path: "Tests/ClusterTesting",
             swiftSettings: settings
         ),
         // A small HTTP server on 127.0.0.1 that answers as a test says, for the tests of clients.

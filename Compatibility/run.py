@@ -19,7 +19,7 @@ import apus
 import cases
 
 STORE = ["boto3", "streaming", "awscli", "minio", "rclone"]
-CLUSTER = ["cors", "oscar_python", "invocation", "webdav", "two_clusters", "crash"]
+CLUSTER = ["cors", "oscar_python", "invocation", "webdav", "foreign_store", "two_clusters", "crash"]
 
 
 class Context:

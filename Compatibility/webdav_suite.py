@@ -51,9 +51,9 @@ def deliver(context, server, service):
         },
     )
     bodies = {"small": b"1", "empty": b"", "large": random_bytes(20 * 1024 * 1024 + 3)}
-    for name, body in bodies.items():
+    for number, (name, body) in enumerate(bodies.items(), 1):
         context.boto().put_object(Bucket=service, Key=f"in/{name}", Body=body)
-        jobs = jobs_done(context, service, len(context.server.jobs(service)) or 1)
+        jobs = jobs_done(context, service, number)
         expect(all(job["state"].lower() == "succeeded" for job in jobs), f"jobs: {jobs}")
         for target in (name, "sub dir/ü +1"):
             path = os.path.join(server.folder, "results/deep/folder", target)

@@ -13,6 +13,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 venv=$root/.venv
 python=${PYTHON:-python3}
 missing=""
+# Debian puts runc and debootstrap where an ordinary user's PATH does not look.
+PATH=$PATH:/usr/sbin:/sbin
 
 # need PACKAGE PROBE WHY: notes the Debian package where the probe (a shell command) fails.
 need() {
@@ -98,6 +100,20 @@ install_packages() {
     rm -f "$log"
 }
 
+# Somebody else's .venv is neither replaced nor half filled.
+require_writable_venv() {
+    if ! { mkdir -p "$venv" && [ -w "$venv" ]; } 2>/dev/null; then
+        echo "install-deps: cannot write $venv; run this as the owner of the checkout" >&2
+        exit 3
+    fi
+}
+
+# What .venv has to hold: the wanted lists, for its Python. An upgrade of that asks for the packages again.
+stamp() {
+    # shellcheck disable=SC2086 # a list of words on purpose
+    { "$venv/bin/python3" -V; cat $lists; } 2>&1 | sha256sum | cut -d ' ' -f 1
+}
+
 # python_packages PART LIST... [--no-deps LIST...]: installs requirement lists into .venv unless the stamp of an
 # earlier run shows the same lists.
 python_packages() {
@@ -107,9 +123,7 @@ python_packages() {
     for argument in "$@"; do
         [ "$argument" = --no-deps ] || lists="$lists $root/$argument"
     done
-    # shellcheck disable=SC2086 # a list of words on purpose
-    stamp=$({ "$python" -V; cat $lists; } 2>&1 | sha256sum | cut -d ' ' -f 1)
-    if [ -x "$venv/bin/python3" ] && [ "$(cat "$venv/.stamp-$part" 2>/dev/null)" = "$stamp" ]; then
+    if [ -x "$venv/bin/python3" ] && [ "$(cat "$venv/.stamp-$part" 2>/dev/null)" = "$(stamp)" ]; then
         return
     fi
     if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
@@ -117,9 +131,14 @@ python_packages() {
         exit 3
     fi
     if ! "$venv/bin/python3" -c 'import pip' >/dev/null 2>&1; then
+        require_writable_venv
         echo "install-deps: making .venv"
-        "$python" -m venv --clear "$venv"
+        if ! "$python" -m venv --clear "$venv"; then
+            echo "install-deps: $python could not make $venv; name another Python: PYTHON=/path/to/python3" >&2
+            exit 3
+        fi
     fi
+    require_writable_venv
     echo "install-deps: installing PyPI packages in .venv for $part (once; takes a minute):"
     # shellcheck disable=SC2086
     sed -n 's/^\([A-Za-z0-9].*\)/    \1/p' $lists
@@ -135,7 +154,7 @@ python_packages() {
             exit 3
         fi
     done
-    echo "$stamp" >"$venv/.stamp-$part"
+    stamp >"$venv/.stamp-$part"
 }
 
 [ $# -gt 0 ] || set -- test

@@ -44,7 +44,8 @@ package struct BucketContents: Sendable, Hashable {
     package init(_ json: JSONValue) {
         objects = (json["objects"]?.arrayValue ?? []).map { object in
             Object(
-                key: object["object_name"]?.stringValue ?? "", size: ByteCount(object["size_bytes"]?.integerValue ?? 0),
+                key: object["object_name"]?.stringValue ?? "",
+                size: ByteCount(object["size_bytes"]?.integerValue ?? 0),
                 lastModified: object["last_modified"]?.stringValue ?? "")
         }
         next = json["next_page"]?.stringValue.flatMap { $0.isEmpty ? nil : $0 }

@@ -60,7 +60,8 @@ extension APIClient {
             return try JSONValue.parse(bytes: bytes)
         } catch {
             throw APIClientError(
-                .malformedAnswer, "the answer of \(endpoint) for \(request.subject) is not JSON: \(error)", cause: error)
+                .malformedAnswer, "the answer of \(endpoint) for \(request.subject) is not JSON: \(error)",
+                cause: error)
         }
     }
 
@@ -86,8 +87,8 @@ extension APIClient {
         return prepared
     }
 
-    /// Encodes everything but the unreserved characters of RFC 3986 section 2.3, and a part of only dots wholly, so that
-    /// nobody on the way takes it for a step in the path.
+    /// Encodes everything but the unreserved characters of RFC 3986 section 2.3, and a part of only dots wholly, so
+    /// that nobody on the way takes it for a step in the path.
     static func percentEncoded(_ text: String) -> String {
         let hexDigits = Array("0123456789ABCDEF".utf8)
         let isDots = text == "." || text == ".."
@@ -111,7 +112,8 @@ extension APIClient {
             status: Int(response.status.code), words: Self.words(text), endpoint: endpoint, subject: request.subject)
     }
 
-    /// The text of an error answer: plain, or the `error` of a JSON object as `/system/status` and `/system/metrics` send.
+    /// The text of an error answer: plain, or the `error` of a JSON object as `/system/status` and `/system/metrics`
+    /// send.
     private static func words(_ text: String) -> String {
         let trimmed = text.drop { $0.isWhitespace }
         // A text that only looks like JSON is shown as it is.

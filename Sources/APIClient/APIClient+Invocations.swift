@@ -17,8 +17,8 @@ extension APIClient {
 
     /// Runs a service on an input and waits for its output.
     ///
-    /// In the `base64` form an output that is valid Base64 is decoded, like oscar-cli does, although a script may have
-    /// printed such a text itself; the `plain` form has no such doubt.
+    /// In the `base64` form an output that is valid Base64 is decoded, like oscar-cli does, although a script may
+    /// have printed such a text itself; the `plain` form has no such doubt.
     ///
     /// - Throws: `functionFailed` with the cluster's answer where the script failed; `notFound`, `unauthorised`,
     ///   `unavailable` and the usual.
@@ -68,7 +68,8 @@ extension APIClient {
         ByteBuffer(bytes: Data(bytes.readableBytesView).base64EncodedData())
     }
 
-    /// The decoded bytes where a text is standard Base64, white space at its end aside; otherwise the bytes as they are.
+    /// The decoded bytes where a text is standard Base64, white space at its end aside; otherwise the bytes as they
+    /// are.
     package static func decodedIfBase64(_ bytes: ByteBuffer) -> ByteBuffer {
         var view = bytes.readableBytesView[...]
         while let last = view.last, last == 0x0A || last == 0x0D || last == 0x20 { view.removeLast() }

@@ -68,7 +68,8 @@ extension APIClient {
         return JobPage(jobs: list.map { JobDetail($0) }, next: Self.pageToken(answer["next"], after: after))
     }
 
-    /// The token of the next page: a text or a number; `nil` for none, and for the same one again, which would never end.
+    /// The token of the next page: a text or a number; `nil` for none, and for the same one again, which would never
+    /// end.
     private static func pageToken(_ value: JSONValue?, after: String?) -> String? {
         let token: String? =
             switch value {

@@ -39,7 +39,8 @@ extension APIClient {
 
     /// `GET /system/info`: version, architecture and so on, as the cluster sends it.
     ///
-    /// - Throws: `unreachable`, `unauthorised`, `unavailable`, `server`, `malformedAnswer`, `cancelled`; so do all below.
+    /// - Throws: `unreachable`, `unauthorised`, `unavailable`, `server`, `malformedAnswer`, `cancelled`; so do all
+    ///   below.
     package func info() async throws(APIClientError) -> JSONValue {
         try await document(APIRequest(.GET, "system", "info", subject: "the cluster's information"))
     }

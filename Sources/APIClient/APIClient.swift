@@ -81,8 +81,8 @@ package struct APIClient: Sendable {
 }
 
 extension HTTPClient.Configuration {
-    /// Settings for a cluster's API: 10 s to connect, no limit on silence within an answer (a followed log may be silent for
-    /// long), no redirects, no second try at a refused connection, HTTP/1.1.
+    /// Settings for a cluster's API: 10 s to connect, no limit on silence within an answer (a followed log may be
+    /// silent for long), no redirects, no second try at a refused connection, HTTP/1.1.
     package static var clusterRequests: HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,

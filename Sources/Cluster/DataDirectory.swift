@@ -44,16 +44,16 @@ package struct DataDirectory: Sendable {
     package static func open(at root: FilePath) throws(ClusterError) -> DataDirectory {
         do {
             try Folder.make(root, mode: 0o700)
-            let lock = try takeLock(root)
-            let directory = DataDirectory(root: root, lock: lock)
-            try directory.checkVersion()
-            for folder in [
-                directory.objects, directory.images, directory.services, directory.work, directory.deliveries,
-                directory.events, directory.logs,
-            ] {
-                try Folder.make(folder, mode: 0o700)
+            // Before the lock, which writes: a newer version's directory is left as it is.
+            try checkVersion(root)
+            let directory = DataDirectory(root: root, lock: try takeLock(root))
+            do {
+                try directory.prepare()
+                return directory
+            } catch {
+                directory.close()
+                throw error
             }
-            return directory
         } catch let error as ClusterError {
             throw error
         } catch {
@@ -62,6 +62,15 @@ package struct DataDirectory: Sendable {
                 message: "the data directory \(root) cannot be used; choose another one with --data",
                 cause: error
             )
+        }
+    }
+
+    private func prepare() throws {
+        if try !Self.checkVersion(root) {
+            try Folder.writeDurably(root.appending("VERSION"), "\(Self.version)\n", mode: 0o600)
+        }
+        for folder in [objects, images, services, work, deliveries, events, logs] {
+            try Folder.make(folder, mode: 0o700)
         }
     }
 
@@ -92,20 +101,21 @@ package struct DataDirectory: Sendable {
         return lock
     }
 
-    private func checkVersion() throws {
+    /// Answers whether the directory says its format, and refuses one that this program does not know.
+    @discardableResult
+    private static func checkVersion(_ root: FilePath) throws -> Bool {
         let path = root.appending("VERSION")
-        guard let text = try Folder.readSmallFile(path) else {
-            return try Folder.writeDurably(path, "\(Self.version)\n", mode: 0o600)
-        }
+        guard let text = try Folder.readSmallFile(path) else { return false }
         guard let found = Int(text.filter { !$0.isWhitespace }) else {
             throw ClusterError(code: .dataDirectory, message: "\(path) does not hold a version number")
         }
-        guard found <= Self.version else {
+        guard found <= version else {
             throw ClusterError(
                 code: .dataDirectory,
                 message: "the data directory \(root) has format \(found), made by a newer Apus; this one knows up to "
-                    + "\(Self.version). Nothing was changed. Install the newer version, or choose another directory"
+                    + "\(version). Nothing was changed. Install the newer version, or choose another directory"
             )
         }
+        return true
     }
 }

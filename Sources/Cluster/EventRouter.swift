@@ -44,21 +44,41 @@ package final class EventRouter: Service {
         var discarded = position
         let signal = store.eventSignal.cancelOnGracefulShutdown()
         for await _ in signal {
-            position = try await routeAll(after: position)
-            if position - discarded >= Self.discardAfter {
-                try await store.discardEvents(through: position)
-                discarded = position
-            }
+            position = await routeAllPatiently(after: position)
+            if position - discarded >= Self.discardAfter, await discard(through: position) { discarded = position }
         }
         // What comes after the signal's end is routed at the next start.
-        try await store.discardEvents(through: position)
+        _ = await discard(through: position)
     }
 
-    private func routeAll(after start: Int64) async throws -> Int64 {
+    /// Tries until all events are routed or the cluster stops: on a full disk, for example, they stay in the object store until then.
+    private func routeAllPatiently(after start: Int64) async -> Int64 {
         var position = start
         while true {
+            do {
+                try await routeAll(after: &position)
+                return position
+            } catch {
+                if Task.isCancelled || Task.isShuttingDownGracefully { return position }
+                logger.error("events cannot be routed; trying again", metadata: ["error": "\(error)"])
+                // Ends early where the cluster stops.
+                try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(1)) }
+            }
+        }
+    }
+
+    private func discard(through position: Int64) async -> Bool {
+        do { try await store.discardEvents(through: position) } catch {
+            logger.warning("routed events cannot be discarded yet", metadata: ["error": "\(error)"])
+            return false
+        }
+        return true
+    }
+
+    private func routeAll(after position: inout Int64) async throws {
+        while true {
             let events = try await store.events(after: position, limit: Self.batch)
-            guard let last = events.last else { return position }
+            guard let last = events.last else { return }
             let jobs = events.flatMap(jobs(for:))
             try await state.route(jobs, upTo: last.sequence)
             eventCounter.increment(by: events.count)

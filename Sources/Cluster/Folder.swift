@@ -1,3 +1,4 @@
+import NIOCore
 import NIOPosix
 import SystemPackage
 
@@ -11,9 +12,16 @@ import Darwin
 
 /// Small work on folders and files. All of it blocks, so async code calls it through `Folder.offload`.
 enum Folder {
-    /// Runs blocking file work on a thread that may block.
+    /// Runs blocking file work on a thread that may block. Cancellation does not stop it: cleaning up is work, too.
     static func offload<T: Sendable>(_ work: @escaping @Sendable () throws -> T) async throws -> T {
-        try await NIOThreadPool.singleton.runIfActive(work)
+        try await withCheckedThrowingContinuation { continuation in
+            NIOThreadPool.singleton.submit { state in
+                switch state {
+                case .active: continuation.resume(with: Result { try work() })
+                case .cancelled: continuation.resume(throwing: CancellationError())
+                }
+            }
+        }
     }
 
     /// Makes a folder and its parents; fine where it is there already.
@@ -24,26 +32,33 @@ enum Folder {
         guard mkdir(path.string, mode) == 0 || errno == EEXIST else { throw Errno(rawValue: errno) }
     }
 
-    /// Removes a folder with all that is in it, without following links; fine where there is none.
-    static func remove(_ path: FilePath) throws {
-        for entry in try entries(path) {
-            let inner = path.appending(entry.name)
-            if entry.isFolder {
-                try remove(inner)
-            } else if unlink(inner.string) != 0, errno != ENOENT {
-                throw Errno(rawValue: errno)
-            }
-        }
-        if rmdir(path.string) != 0, errno != ENOENT, errno != ENOTDIR { throw Errno(rawValue: errno) }
-    }
-
     /// Removes a file; fine where there is none.
     static func removeFile(_ path: FilePath) throws {
         if unlink(path.string) != 0, errno != ENOENT { throw Errno(rawValue: errno) }
     }
 
+    /// Streams bytes into a new file.
+    static func write(_ body: some AsyncSequence<ByteBuffer, any Error>, to path: FilePath) async throws {
+        let file = try await offload {
+            try SystemPackage.FileDescriptor.open(
+                path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite]
+            )
+        }
+        do {
+            for try await buffer in body {
+                try await offload { _ = try file.writeAll(buffer.readableBytesView) }
+            }
+        } catch {
+            try? file.close()  // The caller removes the file.
+            throw error
+        }
+        try file.close()
+    }
+
     struct Entry {
+        /// Bytes that are no UTF-8 are replaced; `path` has them as they are.
         let name: String
+        let path: FilePath
         let isFolder: Bool
         let isRegularFile: Bool
         let size: Int64
@@ -53,22 +68,24 @@ enum Folder {
 
     /// What is in a folder, by name; nothing where it is missing.
     static func entries(_ path: FilePath) throws -> [Entry] {
-        guard let stream = opendir(path.string) else {
+        guard let stream = path.withPlatformString({ opendir($0) }) else {
             if errno == ENOENT || errno == ENOTDIR { return [] }
             throw Errno(rawValue: errno)
         }
         defer { closedir(stream) }
         var found: [Entry] = []
         while let item = readdir(stream) {
-            let name = withUnsafePointer(to: &item.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            let component = withUnsafePointer(to: &item.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { FilePath.Component(platformString: $0) }
             }
-            guard name != ".", name != ".." else { continue }
+            guard let component, component.kind == .regular else { continue }
+            let inner = path.appending(component)
             var status = stat()
-            guard lstat(path.appending(name).string, &status) == 0 else { continue }
+            guard inner.withPlatformString({ lstat($0, &status) }) == 0 else { continue }
             found.append(
                 Entry(
-                    name: name,
+                    name: component.string,
+                    path: inner,
                     isFolder: status.st_mode & S_IFMT == S_IFDIR,
                     isRegularFile: status.st_mode & S_IFMT == S_IFREG,
                     size: Int64(status.st_size),
@@ -86,16 +103,16 @@ enum Folder {
         let size: Int64
     }
 
-    /// All regular files below a folder; links are neither followed nor listed.
+    /// All regular files below a folder; links are neither followed nor listed, and the folder must not be one.
     static func files(below path: FilePath) throws -> [FoundFile] {
+        guard try isFolder(path) else { return [] }
         var found: [FoundFile] = []
         func visit(_ folder: FilePath, _ prefix: String) throws {
             for entry in try entries(folder) {
-                let inner = folder.appending(entry.name)
                 if entry.isFolder {
-                    try visit(inner, prefix + entry.name + "/")
+                    try visit(entry.path, prefix + entry.name + "/")
                 } else if entry.isRegularFile {
-                    found.append(FoundFile(name: prefix + entry.name, path: inner, size: entry.size))
+                    found.append(FoundFile(name: prefix + entry.name, path: entry.path, size: entry.size))
                 }
             }
         }
@@ -103,10 +120,18 @@ enum Folder {
         return found
     }
 
+    /// Whether there is a folder, and not a link to one.
+    static func isFolder(_ path: FilePath) throws -> Bool {
+        var status = stat()
+        if path.withPlatformString({ lstat($0, &status) }) == 0 { return status.st_mode & S_IFMT == S_IFDIR }
+        guard errno == ENOENT || errno == ENOTDIR else { throw Errno(rawValue: errno) }
+        return false
+    }
+
     /// The text of a small file; `nil` where there is none.
     static func readSmallFile(_ path: FilePath, limit: Int = 1 << 20) throws -> String? {
-        let file: FileDescriptor
-        do { file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec) } catch Errno.noSuchFileOrDirectory {
+        let file: SystemPackage.FileDescriptor
+        do { file = try SystemPackage.FileDescriptor.open(path, .readOnly, options: .closeOnExec) } catch Errno.noSuchFileOrDirectory {
             return nil
         }
         return try file.closeAfter {
@@ -123,7 +148,7 @@ enum Folder {
 
     /// At most so many bytes of a file from that place on; none at its end.
     static func read(_ path: FilePath, from offset: Int64, atMost count: Int) throws -> [UInt8] {
-        let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+        let file = try SystemPackage.FileDescriptor.open(path, .readOnly, options: .closeOnExec)
         return try file.closeAfter {
             try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
                 filled = try file.read(fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(buffer))
@@ -155,7 +180,7 @@ enum Folder {
 
     /// Writes a file that need not survive a power cut.
     static func writeFile(_ path: FilePath, _ bytes: [UInt8]) throws {
-        let file = try FileDescriptor.open(
+        let file = try SystemPackage.FileDescriptor.open(
             path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite]
         )
         _ = try file.closeAfter { try file.writeAll(bytes) }
@@ -163,18 +188,24 @@ enum Folder {
 
     /// Writes a file so that it is there whole or not at all, also after a power cut.
     static func writeDurably(_ path: FilePath, _ bytes: some Sequence<UInt8>, mode: CInt) throws {
-        let temporary = FilePath(path.string + ".new")
-        let file = try FileDescriptor.open(
-            temporary,
-            .writeOnly,
-            options: [.create, .truncate, .closeOnExec],
-            permissions: FilePermissions(rawValue: CModeT(mode))
-        )
-        try file.closeAfter {
-            try file.writeAll(bytes)
-            guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+        // A name of its own, so that two who write at once do not mix.
+        let temporary = FilePath("\(path.string).\(UniqueID.uuid()).new")
+        do {
+            let file = try SystemPackage.FileDescriptor.open(
+                temporary,
+                .writeOnly,
+                options: [.create, .exclusiveCreate, .closeOnExec],
+                permissions: FilePermissions(rawValue: CModeT(mode))
+            )
+            try file.closeAfter {
+                try file.writeAll(bytes)
+                guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+            }
+            guard rename(temporary.string, path.string) == 0 else { throw Errno(rawValue: errno) }
+        } catch {
+            unlink(temporary.string)
+            throw error
         }
-        guard rename(temporary.string, path.string) == 0 else { throw Errno(rawValue: errno) }
         try synchronize(path.removingLastComponent())
     }
 
@@ -184,7 +215,7 @@ enum Folder {
 
     /// Makes what was written to that file, or the names in that folder, survive a power cut.
     static func synchronize(_ path: FilePath) throws {
-        let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+        let file = try SystemPackage.FileDescriptor.open(path, .readOnly, options: .closeOnExec)
         try file.closeAfter {
             guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
         }

@@ -97,14 +97,20 @@ struct InputStager: Sendable {
         guard !name.isEmpty, name != ".", name != "..", name.utf8.count <= 255 else {
             throw JobFailure(message: "the last part of the key \"\(object.key)\" cannot be the name of a file")
         }
-        guard let record = try await find(object) else {
-            throw JobFailure(
-                message: "the object \(object.bucket)/\(object.key) is not there any more; it was deleted before the job ran"
-            )
+        while let record = try await find(object) {
+            do throws(ObjectStoreError) {
+                try await store.export(record, to: folder.input.appending(name))
+                input.fileName = name
+                input.size = record.size
+                return
+            } catch {
+                // Somebody wrote the object anew between the two steps: the function gets what is there now.
+                guard error.code == .contentReplaced else { throw error }
+            }
         }
-        try await store.export(record, to: folder.input.appending(name))
-        input.fileName = name
-        input.size = record.size
+        throw JobFailure(
+            message: "the object \(object.bucket)/\(object.key) is not there any more; it was deleted before the job ran"
+        )
     }
 
     private func find(_ object: InvocationEvent.ObjectReference) async throws(ObjectStoreError) -> ObjectRecord? {

@@ -1,5 +1,6 @@
 import Logging
 import Scheduling
+import Synchronization
 package import Model
 package import StateStore
 import SystemPackage
@@ -25,6 +26,8 @@ package final class JobBoard: Sendable {
     private let scheduler: JobScheduler
     private let logs: JobLogs
     private let now: @Sendable () -> Instant
+    /// Names that other clusters gave and that are being posted right now.
+    private let names = Mutex<Set<JobName>>([])
 
     package init(
         data: DataDirectory,
@@ -55,7 +58,24 @@ package final class JobBoard: Sendable {
         principal: String
     ) async throws -> JobName {
         guard catalog[service] != nil else { throw Self.noService(service) }
-        let name = name ?? JobName(service: service, unique: UniqueID.uuid())
+        guard let name else {
+            return try await post(event, to: service, as: JobName(service: service, unique: UniqueID.uuid()), principal)
+        }
+        // Before the event's file is written: it must not replace that of another job.
+        guard names.withLock({ $0.insert(name).inserted }) else { throw Self.nameIsTaken(name) }
+        defer { _ = names.withLock { $0.remove(name) } }
+        do {
+            guard try await state.job(named: name) == nil else { throw Self.nameIsTaken(name) }
+        } catch { throw Self.translate(error) }
+        return try await post(event, to: service, as: name, principal)
+    }
+
+    private func post(
+        _ event: [UInt8],
+        to service: ServiceName,
+        as name: JobName,
+        _ principal: String
+    ) async throws -> JobName {
         let isInline = event.count <= Self.inlineEvent
         let path = data.events.appending(name.text)
         if !isInline { try await Folder.offload { try Folder.writeDurably(path, event, mode: 0o600) } }
@@ -67,7 +87,7 @@ package final class JobBoard: Sendable {
                 )
             )
         } catch {
-            if !isInline, error.code != .alreadyExists { try? await Folder.offload { try Folder.removeFile(path) } }
+            if !isInline { try? await Folder.offload { try Folder.removeFile(path) } }
             throw Self.translate(error)
         }
         scheduler.jobsAdded(to: service)
@@ -124,7 +144,7 @@ package final class JobBoard: Sendable {
             logs.announce(service, name)
             // It may have run to its end while the place was made.
             let again = try await self.job(name, of: service)
-            if again.record.finished != nil { logs.ended(logs.path(service, name)) }
+            if again.record.finished != nil || again.record.state == .delivering { logs.ended(logs.path(service, name)) }
         }
         return logs.records(service, name, follow: follow && job.record.finished == nil)
     }
@@ -155,7 +175,10 @@ package final class JobBoard: Sendable {
             guard includingUnsuccessful else { return }
             while true {
                 let (jobs, _) = try await state.jobs(JobFilter(service: service, limit: Self.batch))
-                for job in jobs { try await remove(job.name, of: service) }
+                for job in jobs {
+                    // Somebody else may have removed it meanwhile.
+                    do { try await remove(job.name, of: service) } catch let error as ClusterError where error.code == .notFound {}
+                }
                 if jobs.isEmpty { break }
             }
         } catch { throw Self.translate(error) }
@@ -176,6 +199,10 @@ package final class JobBoard: Sendable {
 
     static func noService(_ name: ServiceName) -> ClusterError {
         ClusterError(code: .notFound, message: "there is no service \"\(name)\"")
+    }
+
+    private static func nameIsTaken(_ name: JobName) -> ClusterError {
+        ClusterError(code: .alreadyExists, message: "a job \"\(name)\" exists already")
     }
 
     private static func translate(_ error: any Error) -> ClusterError {

@@ -26,6 +26,7 @@ extension JobExecutor {
             return await end(job, as: .succeeded, result: attempt.result)
         }
         try await state.advance(job.number, to: .stagingOut, attempts: job.attempts, result: attempt.result)
+        attempt.job.state = .stagingOut
         let deliveries = try await distribute(files, of: attempt.service, for: job.name, principal: job.principal)
         attempt.result.stageOut = ContinuousClock.now - start
         guard !deliveries.isEmpty else {
@@ -127,6 +128,10 @@ extension JobExecutor {
         for job in jobs {
             guard let service = catalog[job.service] else { continue }
             let folder = WorkFolder(root: data.work.appending(job.name.text))
+            guard await hasOutput(folder) else {
+                await runAgain(job)
+                continue
+            }
             let log = logs.writer(job.service, job.name)
             defer { log.close() }
             var attempt = Attempt(job: job, event: nil, service: service, log: log)
@@ -137,6 +142,22 @@ extension JobExecutor {
             } catch {
                 await fail(attempt, error as? JobFailure ?? JobFailure(message: "\(error)"))
             }
+        }
+    }
+
+    private func hasOutput(_ folder: WorkFolder) async -> Bool {
+        let output = folder.output
+        // What cannot be looked at cannot be staged out either.
+        return (try? await Folder.offload { try Folder.isFolder(output) }) ?? false
+    }
+
+    /// Without its results a job would succeed with nothing to show.
+    private func runAgain(_ job: JobRecord) async {
+        logger.warning("a job's results are not there any more; it runs again", metadata: ["job.name": "\(job.name)"])
+        do {
+            try await state.requeue(job.number, message: "its results were lost before they were staged out; it runs again")
+        } catch {
+            logger.error("a job cannot be queued again", metadata: ["job.name": "\(job.name)", "error": "\(error)"])
         }
     }
 }

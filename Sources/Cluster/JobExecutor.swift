@@ -74,14 +74,14 @@ package final class JobExecutor: Sendable {
             let folder = try await WorkFolder.make(attempt.job.name.text, in: data.work)
             try await runScript(&attempt, in: folder)
             try await stageOut(&attempt, in: folder)
-            try await folder.remove()
-        } catch is CancellationError {
-            await cancelled(attempt)
-        } catch let failure as JobFailure {
-            await fail(attempt, failure)
+            await removeFolder(of: attempt.job)
+        } catch where Task.isCancelled {
+            // Each part says in its own words that it was cancelled; the task itself knows for certain.
+            return await cancelled(attempt)
         } catch {
-            await fail(attempt, JobFailure(message: "\(error)"))
+            await fail(attempt, error as? JobFailure ?? JobFailure(message: "\(error)"))
         }
+        if Task.isCancelled { await removeDeliveriesOfDeleted(attempt.job) }
     }
 
     // MARK: Stage in and run
@@ -125,10 +125,28 @@ package final class JobExecutor: Sendable {
     // MARK: Ends
 
     private func cancelled(_ attempt: Attempt) async {
-        // Either the job was cancelled or deleted, which is in its record already, or the cluster stops and runs it again.
+        // Either the job was deleted, or the cluster stops and runs it again, or goes on to stage its results out.
         await attempt.log.note("the job was stopped", at: now())
         logger.info("job stopped", metadata: attempt.metadata)
-        await removeFolder(of: attempt.job)
+        let isDeleted = await removeDeliveriesOfDeleted(attempt.job)
+        if isDeleted || attempt.job.state != .stagingOut { await removeFolder(of: attempt.job) }
+    }
+
+    /// A job that was deleted while its results were staged out leaves none of them in the delivery folder.
+    ///
+    /// - Returns: whether the job was deleted.
+    @discardableResult
+    private func removeDeliveriesOfDeleted(_ job: JobRecord) async -> Bool {
+        let state = state
+        // Awaited here; a task of its own, because reads of a cancelled task fail. Where this fails, the next start cleans up.
+        guard case .success(nil) = await Task(operation: { try await state.job(named: job.name) }).result else {
+            return false
+        }
+        let folder = data.deliveries.appending(job.name.text)
+        do { try await Folder.offload { try Folder.remove(folder) } } catch {
+            logger.warning("a delivery folder cannot be removed", metadata: ["job.name": "\(job.name)", "error": "\(error)"])
+        }
+        return true
     }
 
     func fail(_ attempt: Attempt, _ failure: JobFailure) async {

@@ -1,5 +1,6 @@
 package import Model
 import NIOPosix
+import ServiceLifecycle
 import Synchronization
 package import SystemPackage
 
@@ -81,7 +82,7 @@ package final class JobLogs: Sendable {
             return true
         }
         if !isLive { continuation.finish() }
-        return LogRecords(path: path, growth: stream)
+        return LogRecords(path: path, growth: (stream, continuation))
     }
 
     /// Opens a place where a follower can wait before the job has started.
@@ -101,9 +102,12 @@ package final class JobLogs: Sendable {
         }
     }
 
+    /// Removes the logs of a service; who follows one gets its end.
     func removeAll(of service: ServiceName) async throws {
         let folder = folder.appending(service.text)
         try await Folder.offload { try Folder.remove(folder) }
+        let followed = state.withLock { $0.live.keys.filter { $0.removingLastComponent() == folder } }
+        for path in followed { ended(path) }
     }
 }
 
@@ -158,7 +162,11 @@ final class JobLogWriter: Sendable {
                 let text = "the log has reached its limit of \(limit); what follows is not kept\n"
                 bytes = LogRecord(time: record.time, stream: .system, bytes: Array(text.utf8)).encoded
             }
-            try file.writeAll(bytes)
+            do { try file.writeAll(bytes) } catch {
+                // Half a record would hide what follows it; where it stays, the next attempt removes it.
+                try? file.resize(to: state.written)
+                throw error
+            }
             state.written += Int64(bytes.count)
         }
     }
@@ -175,6 +183,26 @@ final class JobLogWriter: Sendable {
         }
         state.file = file
         state.written = try file.seek(offset: 0, from: .end)
+        if state.written > 0 {
+            // An earlier attempt may have been killed within a record, which would hide what follows.
+            let whole = try Self.wholeRecords(path)
+            if whole < state.written { try file.resize(to: whole) }
+            state.written = whole
+        }
+    }
+
+    /// How many bytes at the file's beginning are whole records.
+    private static func wholeRecords(_ path: FilePath) throws -> Int64 {
+        var parser = LogParser()
+        var offset: Int64 = 0
+        while !parser.isDamaged {
+            let bytes = try Folder.read(path, from: offset, atMost: 128 << 10)
+            if bytes.isEmpty { break }
+            offset += Int64(bytes.count)
+            parser.append(bytes)
+            while parser.next() != nil {}
+        }
+        return parser.consumed
     }
 }
 
@@ -184,21 +212,26 @@ package struct LogRecords: AsyncSequence, Sendable {
 
     let path: FilePath
     /// Says that the file has grown; ends with the attempt. `nil` where nobody follows.
-    let growth: AsyncStream<Void>?
+    let growth: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)?
 
-    package func makeAsyncIterator() -> Iterator { Iterator(path: path, growth: growth?.makeAsyncIterator()) }
+    /// Following ends with the attempt, or when the cluster stops.
+    package func makeAsyncIterator() -> Iterator {
+        Iterator(path: path, growth: growth?.stream.makeAsyncIterator(), stop: growth?.continuation)
+    }
 
     package struct Iterator: AsyncIteratorProtocol {
         private static let chunk = 128 << 10
 
         let path: FilePath
         var growth: AsyncStream<Void>.Iterator?
+        let stop: AsyncStream<Void>.Continuation?
         private var offset: Int64 = 0
         private var parser = LogParser()
 
-        init(path: FilePath, growth: AsyncStream<Void>.Iterator?) {
+        init(path: FilePath, growth: AsyncStream<Void>.Iterator?, stop: AsyncStream<Void>.Continuation?) {
             self.path = path
             self.growth = growth
+            self.stop = stop
         }
 
         package mutating func next() async throws -> LogRecord? {
@@ -207,7 +240,12 @@ package struct LogRecords: AsyncSequence, Sendable {
                 if parser.isDamaged { return nil }
                 if try await readMore() { continue }
                 guard growth != nil else { return nil }
-                if await growth?.next(isolation: #isolation) == nil {
+                let grew: Void? = await withGracefulShutdownHandler {
+                    await growth?.next(isolation: #isolation)
+                } onGracefulShutdown: { [stop] in
+                    stop?.finish()
+                }
+                if grew == nil {
                     // The attempt has ended; what it wrote last may still be unread.
                     growth = nil
                 }

@@ -14,7 +14,7 @@ package final class JobScheduler: Service {
         var nextRun: Admission.RunNumber = 1
         var waitingRuns: [Admission.RunNumber: CheckedContinuation<Void, any Error>] = [:]
         /// Jobs under way, to be cancelled one by one.
-        var cancellations: [Int64: @Sendable () -> Void] = [:]
+        var cancellations: [Int64: (service: ServiceName, cancel: @Sendable () -> Void)] = [:]
     }
 
     private let state: Mutex<State>
@@ -96,29 +96,39 @@ package final class JobScheduler: Service {
             state.nextRun += 1
             return state.nextRun
         }
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let isStopping = state.withLock { state in
-                    if !state.admission.isStopping { state.waitingRuns[number] = continuation }
-                    return state.admission.isStopping
-                }
-                guard !isStopping else { return continuation.resume(throwing: Self.stopping) }
-                decide { $0.runRequested(number, demand: demand) }
-                if Task.isCancelled { withdraw(number) }
+        try await withGracefulShutdownHandler {
+            try await withTaskCancellationHandler {
+                try await wait(number, demand)
+            } onCancel: {
+                withdraw(number, CancellationError())
             }
-        } onCancel: {
-            withdraw(number)
+        } onGracefulShutdown: { [self] in
+            withdraw(number, Self.stopping)
         }
         return number
     }
 
-    private func withdraw(_ number: Admission.RunNumber) {
+    private func wait(_ number: Admission.RunNumber, _ demand: Resources) async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            let isStopping = state.withLock { state in
+                if !state.admission.isStopping { state.waitingRuns[number] = continuation }
+                return state.admission.isStopping
+            }
+            guard !isStopping else { return continuation.resume(throwing: Self.stopping) }
+            decide { $0.runRequested(number, demand: demand) }
+            // It may have come before there was anything to withdraw.
+            if Task.isCancelled { withdraw(number, CancellationError()) }
+            if Task.isShuttingDownGracefully { withdraw(number, Self.stopping) }
+        }
+    }
+
+    private func withdraw(_ number: Admission.RunNumber, _ error: any Error) {
         let waiting = state.withLock { $0.waitingRuns.removeValue(forKey: number) }
         guard let waiting else { return }
         decide { $0.runWithdrawn(number) }
         // Had it been admitted already, its ticket is given back.
         decide { $0.ended(.run(number)) }
-        waiting.resume(throwing: CancellationError())
+        waiting.resume(throwing: error)
     }
 
     private static let stopping = ClusterError(
@@ -143,9 +153,9 @@ package final class JobScheduler: Service {
 
     private func handle(_ action: Admission.Action, in group: inout DiscardingTaskGroup) {
         switch action {
-        case .startJob(let job, _):
+        case .startJob(let job, let service):
             group.addTask { [self] in
-                await executeCancellably(job)
+                await executeCancellably(job, of: service)
                 decide { $0.ended(.job(job)) }
             }
         case .startRun(let number):
@@ -163,14 +173,19 @@ package final class JobScheduler: Service {
         } catch {
             logger.error("the queue cannot be read", metadata: ["service": "\(service)", "error": "\(error)"])
             state.withLock { $0.admission.loadFailed(of: service) }
+            guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }  // Cancelled: the cluster stops.
+            jobsAdded(to: service)
         }
     }
 
     /// Runs a job in a task that `cancel` can reach.
-    private func executeCancellably(_ job: Int64) async {
-        // Awaited right below, and cancelled with this task or by `cancel`.
-        let task = Task { [execute] in await execute(job) }
-        state.withLock { $0.cancellations[job] = { task.cancel() } }
+    private func executeCancellably(_ job: Int64, of service: ServiceName) async {
+        let task = state.withLock { state in
+            // Awaited right below, and cancelled with this task or by `cancel`, which finds it before it can have read its job.
+            let task = Task { [execute] in await execute(job) }
+            state.cancellations[job] = (service, { task.cancel() })
+            return task
+        }
         await withTaskCancellationHandler { await task.value } onCancel: { task.cancel() }
         state.withLock { $0.cancellations[job] = nil }
     }
@@ -178,8 +193,14 @@ package final class JobScheduler: Service {
     /// Stops a job that is under way; false where it is not.
     func cancel(_ job: Int64) -> Bool {
         let cancellation = state.withLock { $0.cancellations[job] }
-        cancellation?()
+        cancellation?.cancel()
         return cancellation != nil
+    }
+
+    /// Stops all jobs of a service that are under way.
+    func cancelJobs(of service: ServiceName) {
+        let cancellations = state.withLock { $0.cancellations.values.filter { $0.service == service } }
+        for cancellation in cancellations { cancellation.cancel() }
     }
 
     private func stop() {
@@ -201,7 +222,7 @@ package final class JobScheduler: Service {
         return Task { [self] in
             try await Task.sleep(for: grace)
             logger.warning("the grace time is over; jobs are stopped and run again at the next start")
-            for cancel in state.withLock({ Array($0.cancellations.values) }) { cancel() }
+            for job in state.withLock({ Array($0.cancellations.values) }) { job.cancel() }
         }
     }
 }

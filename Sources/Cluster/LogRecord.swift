@@ -45,9 +45,13 @@ package struct LogRecord: Sendable, Hashable {
 package struct LogParser: Sendable {
     /// No head is longer; more without a line feed is damage.
     private static let maximumHead = 80
+    /// In bytes; no record is longer: output comes in pieces of some KiB.
+    private static let maximumRecord = 16 << 20
 
     private var buffer: [UInt8] = []
     private var start = 0
+    /// How many bytes the whole records that were taken out have.
+    package private(set) var consumed: Int64 = 0
     package private(set) var isDamaged = false
 
     package init() {}
@@ -71,13 +75,14 @@ package struct LogParser: Sendable {
         let parts = buffer[start..<end].split(separator: 0x20, omittingEmptySubsequences: false)
         guard parts.count == 3, let time = Instant(rfc3339: String(decoding: parts[0], as: UTF8.self)),
             parts[1].count == 1, let code = parts[1].first, let stream = LogRecord.Stream(rawValue: code),
-            let length = Int(String(decoding: parts[2], as: UTF8.self)), length >= 0, length < 1 << 30
+            let length = Int(String(decoding: parts[2], as: UTF8.self)), length >= 0, length <= Self.maximumRecord
         else {
             isDamaged = true
             return nil
         }
         let body = end + 1
         guard buffer.count >= body + length + 1 else { return nil }
+        consumed += Int64(body + length + 1 - start)
         start = body + length + 1
         return LogRecord(time: time, stream: stream, bytes: Array(buffer[body..<body + length]))
     }

@@ -38,8 +38,18 @@ package struct Recovery: Sendable {
         await executor.resumeStageOut(stagingOut)
     }
 
+    /// Removes events whose job is gone or has ended, and those that were only half written.
+    private func removeEvents() async throws {
+        let events = data.events
+        for entry in try await Folder.offload({ try Folder.entries(events) }) {
+            if let name = try? JobName(entry.name), let job = try await state.job(named: name), job.finished == nil { continue }
+            try await Folder.offload { try Folder.removeFile(events.appending(entry.name)) }
+        }
+    }
+
     /// Removes the folders of invocations and deliveries that no job needs.
     private func removeFolders(keeping stagingOut: Set<String>) async throws {
+        try await removeEvents()
         let live = try await state.unendedJobs()
         let (work, deliveries) = (data.work, data.deliveries)
         try await Folder.offload {

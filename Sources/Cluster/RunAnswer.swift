@@ -1,5 +1,7 @@
 import Model
 package import NIOCore
+import NIOPosix
+import Synchronization
 import SystemPackage
 
 /// The answer to a synchronous run, still on disk.
@@ -17,6 +19,7 @@ package struct RunAnswer: Sendable {
 
     private let content: Content
     private let folder: WorkFolder
+    private let keeper: FolderKeeper
     package let contentType: String
     /// The script failed; the answer is what it wrote.
     package let isFailure: Bool
@@ -24,6 +27,7 @@ package struct RunAnswer: Sendable {
     /// `exit status N`, then what the script wrote to both streams (supervisor.md section 10).
     init(failure: JobFailure, folder: WorkFolder) {
         self.folder = folder
+        keeper = FolderKeeper(folder)
         isFailure = true
         contentType = "text/plain; charset=utf-8"
         let files = [Self.errorName, Self.outputName].map { Self.file($0, in: folder) }
@@ -34,6 +38,7 @@ package struct RunAnswer: Sendable {
 
     init(_ response: SynchronousResponse, _ files: [Folder.FoundFile], form: RunDispatcher.Form, folder: WorkFolder) {
         self.folder = folder
+        keeper = FolderKeeper(folder)
         isFailure = false
         switch (response, form) {
         case (.scriptOutput, .bytes):
@@ -119,6 +124,22 @@ package struct RunAnswer: Sendable {
 
     /// Removes what the run left on disk. To be called once, when the answer was read or is not wanted.
     package func discard() async {
+        keeper.isRemoved.store(true, ordering: .relaxed)
         try? await folder.remove()  // What stays is removed at the next start.
+    }
+}
+
+/// Removes the folder of an answer that nobody discarded: the client went away before it was written.
+private final class FolderKeeper: Sendable {
+    private let folder: WorkFolder
+    let isRemoved = Atomic(false)
+
+    init(_ folder: WorkFolder) { self.folder = folder }
+
+    deinit {
+        guard !isRemoved.load(ordering: .relaxed) else { return }
+        let root = folder.root
+        // What stays is removed at the next start.
+        NIOThreadPool.singleton.submit { _ in try? Folder.remove(root) }
     }
 }

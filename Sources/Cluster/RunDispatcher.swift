@@ -97,7 +97,7 @@ package final class RunDispatcher: Sendable {
         switch form {
         case .bytes:
             let name = "event-file-\(UniqueID.uuid())"
-            try await store(body, in: folder.input.appending(name))
+            try await Folder.write(body, to: folder.input.appending(name))
             return PreparedInput(event: .unknown(.empty), fileName: name)
         case .oscar:
             var bytes: [UInt8] = []
@@ -113,24 +113,6 @@ package final class RunDispatcher: Sendable {
             }
             return try await stager.stage(event: bytes, for: service, in: folder)
         }
-    }
-
-    /// Streams the body into a file.
-    private func store(_ body: some AsyncSequence<ByteBuffer, any Error>, in path: FilePath) async throws {
-        let file = try await Folder.offload {
-            try FileDescriptor.open(
-                path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite]
-            )
-        }
-        do {
-            for try await buffer in body {
-                try await Folder.offload { _ = try file.writeAll(buffer.readableBytesView) }
-            }
-        } catch {
-            try? file.close()  // The file goes with its folder.
-            throw error
-        }
-        try file.close()
     }
 
     // MARK: Run and answer

@@ -60,7 +60,9 @@ package actor ServiceRegistry {
 
     /// Brings the services of an earlier run back. One that cannot be read is reported and left in the store.
     package func load() async throws {
-        for stored in try await state.services() {
+        let services = try await state.services()
+        try await removeOldConfigurations(services)
+        for stored in services {
             do {
                 let definition = try ServiceDefinition(stored: stored.definition)
                 let service = RegisteredService(
@@ -192,15 +194,35 @@ package actor ServiceRegistry {
             // From here on no event and no call reaches it.
             catalog.remove(name)
             scheduler.serviceRemoved(name)
-            let running = try await state.jobs(JobFilter(service: name, states: [.stagingIn, .running, .stagingOut], limit: 10_000))
-            _ = try await state.deleteService(name)
-            for job in running.jobs { _ = scheduler.cancel(job.number) }
-            try await logs.removeAll(of: name)
-            try await removeConfiguration(of: name)
+            let withFiles: [JobName]
+            do {
+                withFiles = try await state.jobsWithFiles(of: name)
+                _ = try await state.deleteService(name)
+            } catch {
+                publish(service)
+                throw ClusterError(code: .failed, message: "the service \"\(name)\" could not be removed", cause: error)
+            }
+            scheduler.cancelJobs(of: name)
+            await removeFiles(of: name, jobs: withFiles)
             for bucket in service.madeBuckets where !catalog.isUsed(bucket, byOthersThan: name) {
                 await removeBucket(bucket, includingContent: deletingData)
             }
             logger.info("service removed", metadata: ["service": "\(name)"])
+        }
+    }
+
+    /// Removes what a service that is gone left on disk. What stays is removed at the next start.
+    private func removeFiles(of name: ServiceName, jobs: [JobName]) async {
+        let folders = [data.services.appending(name.text)] + jobs.map { data.deliveries.appending($0.text) }
+        let events = jobs.map { data.events.appending($0.text) }
+        do {
+            try await logs.removeAll(of: name)
+            try await Folder.offload {
+                for folder in folders { try Folder.remove(folder) }
+                for event in events { try Folder.removeFile(event) }
+            }
+        } catch {
+            logger.warning("files of a removed service are left", metadata: ["service": "\(name)", "error": "\(error)"])
         }
     }
 
@@ -231,10 +253,19 @@ package actor ServiceRegistry {
         }
     }
 
-    /// Removes the folders of all versions of a service.
-    private func removeConfiguration(of name: ServiceName) async throws {
-        let folder = data.services.appending(name.text)
-        try await Folder.offload { try Folder.remove(folder) }
+    /// Removes the folders of services that are gone, and of earlier versions, which no job reads any more at the start.
+    private func removeOldConfigurations(_ services: [StoredService]) async throws {
+        let root = data.services
+        let versions = Dictionary(uniqueKeysWithValues: services.map { ($0.name.text, "\($0.version)") })
+        try await Folder.offload {
+            for entry in try Folder.entries(root) {
+                guard let version = versions[entry.name] else {
+                    try Folder.remove(entry.path)
+                    continue
+                }
+                for old in try Folder.entries(entry.path) where old.name != version { try Folder.remove(old.path) }
+            }
+        }
     }
 
     /// Runs a change while nobody else changes that service.

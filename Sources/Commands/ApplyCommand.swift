@@ -28,7 +28,8 @@ struct FDLOptions: ParsableArguments {
     func targets(of fdl: FDLFile, _ known: Configuration) throws -> [Target] {
         let services = fdl.document.services
         guard name == nil || services.count == 1 else {
-            throw CommandError(.invalidInput, "--name needs a file with one service; \(fdl.path) has \(services.count)")
+            throw CommandError(
+                .invalidInput, "--name needs a file with one service; \(fdl.path) has \(services.count)")
         }
         return try services.map { service in
             guard let name = name ?? service.name else {
@@ -45,10 +46,11 @@ struct FDLOptions: ParsableArguments {
 /// `apus apply`.
 struct ApplyCommand: ReportingCommand {
     static let configuration = CommandConfiguration(
-        commandName: "apply", abstract: "Creates or edits the services of an FDL file, on all the clusters that it names.",
+        commandName: "apply",
+        abstract: "Creates or edits the services of an FDL file, on all the clusters that it names.",
         discussion: """
-            A cluster is named by its id in the configuration; default-cluster means the default one. A script's path belongs \
-            to the file's folder. The first failure ends the command; what was done before stays.
+            A cluster is named by its id in the configuration; default-cluster means the default one. A script's path \
+            belongs to the file's folder. The first failure ends the command; what was done before stays.
             """,
         aliases: ["a"])
 
@@ -60,7 +62,8 @@ struct ApplyCommand: ReportingCommand {
         var requests: [(target: FDLOptions.Target, body: JSONValue)] = []
         for target in try options.targets(of: fdl, known) {
             requests.append(
-                (target, try await fdl.request(for: target.service, clusterID: target.cluster.id, name: options.name)))
+                (target, try await fdl.request(for: target.service, clusterID: target.cluster.id, name: options.name))
+            )
         }
         try Console.say("Applying file \"\(options.file)\"...")
         for (target, body) in requests {

@@ -20,8 +20,8 @@ package enum ApusCommands {
         The configuration is $XDG_CONFIG_HOME/apus/config.yaml, or ~/.config/apus/config.yaml; where there is none, \
         oscar-cli's ~/.oscar-cli/config.yaml is read.
 
-        Exit status: 0 done; 1 another error; 3 not found; 4 refused: credentials or rights; 5 not reached or not ready; \
-        6 wrong input: a file, a definition, a name; 7 a function failed; 8 a local file; 9 some of several failed; \
+        Exit status: 0 done; 1 another error; 3 not found; 4 refused: credentials or rights; 5 not reached or not \
+        ready; 6 wrong input: a file, a definition, a name; 7 a function failed; 8 a local file; 9 some of several failed; \
         64 wrong command line.
 
         Completions for bash, zsh and fish: apus --generate-completion-script bash > \

@@ -26,7 +26,8 @@ extension BucketCommand {
                     try await client.buckets().map { bucket in
                         Row(
                             cells: [
-                                bucket.name, bucket.visibility, bucket.allowedUsers.joined(separator: ","), bucket.owner,
+                                bucket.name, bucket.visibility, bucket.allowedUsers.joined(separator: ","),
+                                bucket.owner,
                             ],
                             json: bucket.json)
                     })

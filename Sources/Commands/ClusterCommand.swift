@@ -43,7 +43,8 @@ extension ClusterCommand {
         func perform() async throws {
             var configuration = try await Configuration.load(file: file.config, isForWriting: true)
             var entry = ClusterEntry(
-                id: id, endpoint: try APIClient.checkedEndpoint(endpoint), user: user, password: password, token: token,
+                id: id, endpoint: try APIClient.checkedEndpoint(endpoint), user: user, password: password,
+                token: token,
                 verifyTLS: !disableSsl)
             if passwordStdin { entry.password = try await passwordFromInput() }
             try configuration.add(entry)
@@ -69,7 +70,8 @@ extension ClusterCommand {
         func perform() async throws {
             let configuration = try await Session.configuration(file)
             if case .oscarCLI(let path) = configuration.origin {
-                Console.complain("Read from oscar-cli's \(path); the first change is written to \(configuration.path).")
+                Console.complain(
+                    "Read from oscar-cli's \(path); the first change is written to \(configuration.path).")
             }
             let defaultID = configuration.defaultID
             if output.format == .table {
@@ -78,7 +80,8 @@ extension ClusterCommand {
                     try Console.say(id == defaultID ? Style.bold(line + " (Default)") : line)
                 }
                 if configuration.ids.isEmpty {
-                    Console.complain("There are no clusters. Add one with \"apus cluster add\", or start \"apus serve\".")
+                    Console.complain(
+                        "There are no clusters. Add one with \"apus cluster add\", or start \"apus serve\".")
                 }
                 return
             }
@@ -110,7 +113,8 @@ extension ClusterCommand {
                 try await configuration.save()
             }
             guard let id = configuration.defaultID else {
-                throw CommandError(.notFound, "no cluster is the default; set one with \"apus cluster default --set ID\"")
+                throw CommandError(
+                    .notFound, "no cluster is the default; set one with \"apus cluster default --set ID\"")
             }
             try Console.say(Text.printable(id))
         }

@@ -36,11 +36,13 @@ package struct ClusterEntry: Sendable, Hashable {
             // YAML takes an unquoted password of digits for a number.
             case .number(let text): text
             case .bool, .array, .object:
-                throw CommandError(.invalidInput, "\"\(key)\" of cluster \"\(id)\" in the configuration must be a text")
+                throw CommandError(
+                    .invalidInput, "\"\(key)\" of cluster \"\(id)\" in the configuration must be a text")
             }
         }
         guard json.objectValue != nil else {
-            throw CommandError(.invalidInput, "cluster \"\(id)\" in the configuration must have an endpoint and so on")
+            throw CommandError(
+                .invalidInput, "cluster \"\(id)\" in the configuration must have an endpoint and so on")
         }
         guard let endpoint = try text("endpoint") else {
             throw CommandError(.invalidInput, "cluster \"\(id)\" in the configuration has no endpoint")

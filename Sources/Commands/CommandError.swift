@@ -33,8 +33,9 @@ package struct CommandError: Error, Sendable, CustomStringConvertible {
 }
 
 extension CommandError.Code {
-    /// The process's exit status. 2 stays free, because shells use it for themselves; 64 is the argument parser's for a
-    /// wrong command line.
+    /// The process's exit status.
+    ///
+    /// 2 stays free, because shells use it for themselves; 64 is the argument parser's for a wrong command line.
     package var exitStatus: Int32 {
         switch self {
         case .general: 1

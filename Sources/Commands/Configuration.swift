@@ -68,7 +68,8 @@ package struct Configuration: Sendable {
             throw CommandError(.invalidInput, "the configuration \(path) is malformed: \(error)")
         }
         guard let object = value.objectValue else {
-            throw CommandError(.invalidInput, "the configuration \(path) must be a map with \"oscar\" and \"default\"")
+            throw CommandError(
+                .invalidInput, "the configuration \(path) must be a map with \"oscar\" and \"default\"")
         }
         switch object["oscar"] {
         case nil, .null, .object: break
@@ -124,7 +125,8 @@ extension Configuration {
         guard let wanted = id ?? defaultID else {
             guard ids.isEmpty else {
                 throw CommandError(
-                    .notFound, "name a cluster with --cluster, or set a default with \"apus cluster default --set ID\"")
+                    .notFound,
+                    "name a cluster with --cluster, or set a default with \"apus cluster default --set ID\"")
             }
             throw CommandError(
                 .notFound,
@@ -147,7 +149,8 @@ extension Configuration {
         guard !entry.id.isEmpty, entry.id != "default-cluster",
             entry.id.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") && $0 != UInt8(ascii: "/") })
         else {
-            throw CommandError(.invalidInput, "\"\(entry.id)\" is not a good cluster id; use letters, digits, \"-\", \"_\"")
+            throw CommandError(
+                .invalidInput, "\"\(entry.id)\" is not a good cluster id; use letters, digits, \"-\", \"_\"")
         }
         var clusters = stored
         clusters[entry.id] = entry.json(over: clusters[entry.id]?.objectValue ?? JSONObject())

@@ -12,7 +12,9 @@ enum Console {
         try Surroundings.current.write(.output, Array(text.utf8))
     }
 
-    /// Prints a line on the standard error. If nobody reads it, there is nobody to tell.
+    /// Prints a line on the standard error.
+    ///
+    /// If nobody reads it, there is nobody to tell.
     static func complain(_ text: String) {
         try? Surroundings.current.write(.error, Array((Text.printable(text, keepsLines: true) + "\n").utf8))
     }

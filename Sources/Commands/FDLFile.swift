@@ -21,7 +21,9 @@ struct FDLFile {
         }
     }
 
-    /// The body that creates a service, its script's text included. A script's path belongs to the file's folder.
+    /// The body that creates a service, its script's text included.
+    ///
+    /// A script's path belongs to the file's folder.
     ///
     /// - Throws: `invalidInput`, `localFile`.
     func request(
@@ -34,7 +36,8 @@ struct FDLFile {
             let scriptPath = path.removingLastComponent().pushing(FilePath(written))
             guard let text = try await LocalFiles.text(scriptPath) else {
                 throw CommandError(
-                    .localFile, "the script \(scriptPath) of \(service.path) does not exist (paths belong to the FDL file)")
+                    .localFile,
+                    "the script \(scriptPath) of \(service.path) does not exist (paths belong to the FDL file)")
             }
             scripts[written] = text
         }

@@ -81,7 +81,8 @@ struct FileTransfers: Sendable {
                     queue.fail(
                         CommandError(
                             .invalidInput,
-                            "\"\(object.key)\" is no path that a file can have here; get it alone, and name the file"))
+                            "\"\(object.key)\" is no path that a file can have here; get it alone, and name the file")
+                    )
                     return
                 }
                 let file = parts.reduce(target) { $0.appending($1) }

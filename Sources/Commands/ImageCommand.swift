@@ -19,8 +19,8 @@ extension ImageCommand {
             abstract: "Fetches an image into the cluster, or sends an archive to it.",
             discussion: """
                 SOURCE is an archive on this machine (OCI or docker archive, or a tarball of a root file system), or a \
-                reference such as docker://ghcr.io/grycap/cowsay that the cluster fetches. With --on-server it is a path on \
-                the cluster's machine: an archive, an OCI layout, or a tarball.
+                reference such as docker://ghcr.io/grycap/cowsay that the cluster fetches. With --on-server it is a path \
+                on the cluster's machine: an archive, an OCI layout, or a tarball.
                 """,
             aliases: ["a", "pull"])
 

@@ -16,7 +16,7 @@ struct JobCommand: AsyncParsableCommand {
         @Argument(help: "The name of a service; all where there is none.") var service: String?
         @Option(
             help:
-                "Only jobs in this state: queued, stagingIn, running, stagingOut, delivering, succeeded, failed, cancelled."
+                "Only jobs in this state: \(JobState.allCases.map(\.rawValue).joined(separator: ", "))."
         )
         var state: String?
         @Option(help: "How many at most; 0 for all.") var limit = 100
@@ -50,7 +50,8 @@ struct JobCommand: AsyncParsableCommand {
         private static func row(_ job: JobDetail) -> Row {
             Row(
                 cells: [
-                    job.name, job.service, job.state, job.exitCode.map { "\($0)" } ?? "", job.created ?? "", job.input,
+                    job.name, job.service, job.state, job.exitCode.map { "\($0)" } ?? "", job.created ?? "",
+                    job.input,
                     job.reason.isEmpty ? job.message : job.reason,
                 ],
                 json: job.json)

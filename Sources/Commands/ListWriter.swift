@@ -82,7 +82,8 @@ struct ListWriter {
         for (index, cell) in cells.enumerated() {
             let isLast = index == cells.count - 1
             // No spaces at the end of a line.
-            let padded = isLast && !columns[index].isNumber
+            let padded =
+                isLast && !columns[index].isNumber
                 ? cell : Text.padded(cell, to: widths[index], right: columns[index].isNumber)
             text += styled(index, padded) + (isLast ? "\n" : "  ")
         }
@@ -93,7 +94,8 @@ struct ListWriter {
         var text = ""
         for (index, row) in rows.enumerated() {
             text += count + index == 0 ? "[\n  " : ",\n  "
-            text += row.json.prettyText().split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n  ")
+            text += row.json.prettyText().split(separator: "\n", omittingEmptySubsequences: false).joined(
+                separator: "\n  ")
         }
         return text
     }

@@ -30,8 +30,8 @@ enum LocalFiles {
         }
     }
 
-    /// Replaces a file by one of mode 0600 in a directory of mode 0700, at once: whoever reads sees the old bytes or the
-    /// new ones.
+    /// Replaces a file by one of mode 0600 in a directory of mode 0700, at once: whoever reads sees the old bytes or
+    /// the new ones.
     ///
     /// - Throws: `localFile`.
     static func replacePrivately(_ path: FilePath, with bytes: [UInt8]) async throws(CommandError) {
@@ -47,7 +47,9 @@ enum LocalFiles {
                     at: directory, withIntermediateDirectories: false, permissions: .ownerReadWriteExecute)
             }
             let target = try await finalTarget(path)
-            try await NIOThreadPool.singleton.runIfActive { try write(bytes, to: target, permissions: .ownerReadWrite) }
+            try await NIOThreadPool.singleton.runIfActive {
+                try write(bytes, to: target, permissions: .ownerReadWrite)
+            }
         } catch {
             throw CommandError(.localFile, "cannot write \(path): \(error)")
         }

@@ -17,7 +17,8 @@ enum LocalServer {
             return nil
         }
         guard let json = try? JSONValue.parse(text), let endpoint = json["endpoint"]?.stringValue else {
-            throw CommandError(.invalidInput, "\(path) is not a credentials file of Apus; restart \"apus serve\" to mend it")
+            throw CommandError(
+                .invalidInput, "\(path) is not a credentials file of Apus; restart \"apus serve\" to mend it")
         }
         return ClusterEntry(
             id: Configuration.localID, endpoint: endpoint, user: json["username"]?.stringValue,

@@ -44,8 +44,10 @@ enum LocalTree {
         }
     }
 
-    /// Calls `visit` with every file below a folder and its path within it, in no certain order. Links to files count as
-    /// files; links to folders are left out, so that no loop is possible, and so are pipes, sockets and devices.
+    /// Calls `visit` with every file below a folder and its path within it, in no certain order.
+    ///
+    /// Links to files count as files; links to folders are left out, so that no loop is possible, and so are pipes,
+    /// sockets and devices.
     ///
     /// - Throws: `localFile`, and what `visit` throws.
     static func walk(
@@ -54,16 +56,16 @@ enum LocalTree {
     ) async throws {
         let directory = try await FileSystem.shared.openDirectory(atPath: root)
         do {
-            for try await entry in directory.listContents(recursive: true) {
-                guard entry.type == .regular || entry.type == .symlink || entry.type == .unknown else { continue }
+            for try await entry in directory.listContents(recursive: true)
+            where entry.type == .regular || entry.type == .symlink || entry.type == .unknown {
                 guard let size = try await regularFile(entry.path) else { continue }
                 let parts = entry.path.components.dropFirst(root.components.count).map(\.string)
                 try await visit(entry.path, parts, size)
             }
             try await directory.close()
         } catch {
-            // A task of its own, awaited right here, because a cancelled `close` would leave the folder open. The first error
-            // is the one that counts; a folder that was only read loses nothing.
+            // A task of its own, awaited right here, because a cancelled `close` would leave the folder open. The
+            // first error is the one that counts; a folder that was only read loses nothing.
             await Task { try? await directory.close() }.value
             throw error is FileSystemError ? CommandError(.localFile, "cannot read \(root): \(error)") : error
         }

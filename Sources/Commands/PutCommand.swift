@@ -5,15 +5,15 @@ import S3Client
 struct PutCommand: ReportingCommand {
     static let configuration = CommandConfiguration(
         commandName: "put", abstract: "Copies files of this machine into a bucket.",
+        usage: "apus put <file> ... <bucket/key> [--recursive] [--quiet] [--cluster <cluster>] [--config <file>]",
         discussion: """
-            A target that ends with a slash, or is a bucket, is a folder: files keep their names in it. With -r the files of \
-            folders go there with their paths within the folder: "apus put -r videos in/day1" makes in/day1/a.mp4 of \
-            videos/a.mp4.
+            A target that ends with a slash, or is a bucket, is a folder: files keep their names in it. With -r the files \
+            of folders go there with their paths within the folder: "apus put -r videos data/day1" makes data/day1/a.mp4 \
+            of videos/a.mp4.
             """)
 
     @Argument(
-        help: ArgumentHelp("Files, and with -r folders, and at the end where to: BUCKET, BUCKET/FOLDER/ or BUCKET/KEY.",
-            valueName: "file> ... <bucket/key"),
+        help: "Files, and with -r folders, and at the end where to: BUCKET, BUCKET/FOLDER/ or BUCKET/KEY.",
         completion: .file())
     var paths: [String]
     @Flag(name: .shortAndLong, help: "Copies folders with all that is in them.") var recursive = false

@@ -27,8 +27,8 @@ struct RemotePath: Hashable, CustomStringConvertible {
     /// What the keys of all objects in this folder begin with; empty for a whole bucket.
     var folderPrefix: String { isFolder ? key : key + "/" }
 
-    /// The part of a key that names a file below `folderPrefix`; `nil` where it would lead out of a folder or has no name
-    /// that a file system can hold: an absolute path, `.`, `..`, doubled slashes.
+    /// The part of a key that names a file below `folderPrefix`; `nil` where it would lead out of a folder or has no
+    /// name that a file system can hold: an absolute path, `.`, `..`, doubled slashes.
     static func localParts(of key: String, below prefix: String) -> [String]? {
         guard key.hasPrefix(prefix) else { return nil }
         let parts = key.dropFirst(prefix.count).split(separator: "/", omittingEmptySubsequences: false)

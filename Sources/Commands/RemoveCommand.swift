@@ -17,7 +17,8 @@ struct RemoveCommand: ReportingCommand {
         var remotes: [RemotePath] = []
         for path in paths { remotes.append(try RemotePath(path)) }
         if !recursive, let folder = remotes.first(where: \.isFolder) {
-            throw CommandError(.invalidInput, "\(folder) is a folder; remove what is in it with -r, or name an object")
+            throw CommandError(
+                .invalidInput, "\(folder) is a folder; remove what is in it with -r, or name an object")
         }
         try await Session.withStore(options) { store in
             try await eachReported(remotes) { remote in
@@ -31,7 +32,9 @@ struct RemoveCommand: ReportingCommand {
         }
     }
 
-    /// Removes page after page. Each page is listed anew, after the last key of the page before is gone.
+    /// Removes page after page.
+    ///
+    /// Each page is listed anew, after the last key of the page before is gone.
     private func removeAll(_ remote: RemotePath, _ store: S3Client) async throws -> Int {
         var count = 0
         var continuation: String?
@@ -44,7 +47,8 @@ struct RemoveCommand: ReportingCommand {
                 let failures = try await store.delete(bucket: remote.bucket.text, keys: page.objects.map(\.key))
                 if let first = failures.first {
                     throw CommandError(
-                        .refused, "\(failures.count) objects were not removed; the first is \"\(first.key)\": \(first.reason)")
+                        .refused,
+                        "\(failures.count) objects were not removed; the first is \"\(first.key)\": \(first.reason)")
                 }
                 count += page.objects.count
             }

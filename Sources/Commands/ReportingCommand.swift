@@ -14,7 +14,9 @@ extension ReportingCommand {
             throw error
         } catch {
             let failure = CommandError(error)
-            if !failure.message.isEmpty, failure.code != .outputClosed { Console.complain("Error: \(failure.message)") }
+            if !failure.message.isEmpty, failure.code != .outputClosed {
+                Console.complain("Error: \(failure.message)")
+            }
             throw ExitCode(failure.code.exitStatus)
         }
     }
@@ -22,7 +24,8 @@ extension ReportingCommand {
 
 /// Which cluster a command speaks to.
 struct ClusterOptions: ParsableArguments {
-    @Option(name: [.short, .customLong("cluster")], help: "The id of a configured cluster, in place of the default one.")
+    @Option(
+        name: [.short, .customLong("cluster")], help: "The id of a configured cluster, in place of the default one.")
     var cluster: String?
 
     @OptionGroup var file: ConfigurationOptions
@@ -32,7 +35,8 @@ struct ClusterOptions: ParsableArguments {
 struct ConfigurationOptions: ParsableArguments {
     @Option(
         name: .customLong("config"),
-        help: ArgumentHelp("A configuration file.", valueName: "file"), completion: .file(extensions: ["yaml", "yml"]))
+        help: ArgumentHelp("A configuration file.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]))
     var config: String?
 }
 
@@ -43,6 +47,6 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable {
 
 /// `--output`.
 struct OutputOptions: ParsableArguments {
-    @Option(name: [.short, .customLong("output")], help: "table for people; json or yaml for scripts.")
+    @Option(name: [.customShort("o"), .customLong("output")], help: "table for people; json or yaml for scripts.")
     var format = OutputFormat.table
 }

@@ -26,7 +26,10 @@ extension ServiceCommand {
         func perform() async throws {
             try await Session.withCluster(options) { client in
                 var writer = ListWriter(
-                    [Column("NAME"), Column("IMAGE"), Column("CPU", isNumber: true), Column("MEMORY", isNumber: true)],
+                    [
+                        Column("NAME"), Column("IMAGE"), Column("CPU", isNumber: true),
+                        Column("MEMORY", isNumber: true),
+                    ],
                     format: output.format, emptyText: "There are no services in the cluster.")
                 try writer.append(
                     try await client.services().map { service in
@@ -41,7 +44,8 @@ extension ServiceCommand {
 
     /// `apus service get`.
     struct Get: ReportingCommand {
-        static let configuration = CommandConfiguration(abstract: "Shows the definition of a service.", aliases: ["g"])
+        static let configuration = CommandConfiguration(
+            abstract: "Shows the definition of a service.", aliases: ["g"])
 
         @Argument(help: "The name of the service.") var service: String
         @OptionGroup var options: ClusterOptions
@@ -74,14 +78,15 @@ extension ServiceCommand {
         static let configuration = CommandConfiguration(
             commandName: "run", abstract: "Runs a service on an input and waits for its output.",
             discussion: """
-                Input and output are bytes. Apus is spoken to in plain bytes, OSCAR in Base64; --form says which where the \
-                cluster cannot be asked (with --endpoint). In Base64, an output that happens to be a valid Base64 text is \
-                decoded.
+                Input and output are bytes. Apus is spoken to in plain bytes, OSCAR in Base64; --form says which where \
+                the cluster cannot be asked (with --endpoint). In Base64, an output that happens to be a valid Base64 text \
+                is decoded.
                 """,
             aliases: ["invoke", "r"])
 
         @OptionGroup var invocation: InvocationOptions
-        @Option(name: [.short, .customLong("output")], help: "A file for the output, in place of the standard output.")
+        @Option(
+            name: [.short, .customLong("output")], help: "A file for the output, in place of the standard output.")
         var output: String?
         @Option(help: "How input and output travel: auto, plain or base64.") var form = Form.auto
 
@@ -90,7 +95,8 @@ extension ServiceCommand {
         func perform() async throws {
             try await invocation.withCluster { client in
                 let input = try await invocation.input()
-                let answer = try await client.run(invocation.service, input: input, form: try await chosenForm(client))
+                let answer = try await client.run(
+                    invocation.service, input: input, form: try await chosenForm(client))
                 if let output {
                     let path = Surroundings.current.resolve(output)
                     try await LocalFiles.write(path, Array(buffer: answer))
@@ -146,8 +152,12 @@ struct InvocationOptions: ParsableArguments {
     static let inputLimit: Int64 = 1 << 30
 
     func validate() throws {
-        guard (endpoint == nil) == (token == nil) else { throw ValidationError("Give --endpoint and --token together.") }
-        guard file == nil || input == nil else { throw ValidationError("Give a file or a text as the input, not both.") }
+        guard (endpoint == nil) == (token == nil) else {
+            throw ValidationError("Give --endpoint and --token together.")
+        }
+        guard file == nil || input == nil else {
+            throw ValidationError("Give a file or a text as the input, not both.")
+        }
         guard file != nil || input != nil else {
             throw ValidationError("Give an input: --file-input FILE or --text-input TEXT.")
         }

@@ -6,8 +6,8 @@ import SystemPackage
 
 /// The file commands of `apus service`, as oscar-cli has them.
 enum ServiceFiles {
-    /// The storage behind a provider's name of a service: the cluster's own for `minio` and `minio.default`, else one that
-    /// the service declares, where the cluster shows its keys.
+    /// The storage behind a provider's name of a service: the cluster's own for `minio` and `minio.default`, else one
+    /// that the service declares, where the cluster shows its keys.
     static func access(_ provider: String, of service: String, _ client: APIClient) async throws -> StorageAccess {
         let parts = provider.split(separator: ".", maxSplits: 1).map(String.init)
         let (kind, id) = (parts.first?.lowercased() ?? "", parts.count == 2 ? parts[1] : "default")

@@ -82,8 +82,10 @@ extension ServiceLogsCommand {
             }
         }
 
-        /// The job that was created last; of several within a second the first in the list, because Apus lists the newest
-        /// first. A job that has no time yet is newer than all that have.
+        /// The job that was created last; of several within a second the first in the list, because Apus lists the
+        /// newest first.
+        ///
+        /// A job that has no time yet is newer than all that have.
         private func newest(_ client: APIClient) async throws -> String {
             var best: (name: String, created: Instant)?
             var page: String?

@@ -2,7 +2,9 @@ import Glibc
 package import Model
 package import SystemPackage
 
-/// All that a command sees of the world besides servers: environment, terminal, standard streams. Tests give their own.
+/// All that a command sees of the world besides servers: environment, terminal, standard streams.
+///
+/// Tests give their own.
 package struct Surroundings: Sendable {
     package enum Stream: Sendable, Hashable { case output, error }
 
@@ -53,7 +55,8 @@ package struct Surroundings: Sendable {
     /// The user's home directory.
     var home: FilePath { variable("HOME").map { FilePath($0) } ?? FilePath("/") }
 
-    /// `$XDG_CONFIG_HOME`, or its default (XDG Base Directory specification; relative values are ignored, as it demands).
+    /// `$XDG_CONFIG_HOME`, or its default (XDG Base Directory specification; relative values are ignored, as it
+    /// demands).
     var configurationHome: FilePath { directory("XDG_CONFIG_HOME") ?? home.appending(".config") }
 
     /// Where `apus serve` keeps its data by default.
@@ -66,7 +69,12 @@ package struct Surroundings: Sendable {
     var usesColour: Bool { outputIsTerminal && variable("NO_COLOR") == nil && variable("TERM") != "dumb" }
 
     /// A path as the user meant it: relative ones belong to the working directory.
-    func resolve(_ path: String) -> FilePath { workingDirectory.pushing(FilePath(path)) }
+    func resolve(_ path: String) -> FilePath {
+        let written = FilePath(path)
+        // "./x" is "x", and reads better so; ".." stays, because what it means depends on links.
+        let relative = FilePath(root: written.root, written.components.filter { $0.kind != .currentDirectory })
+        return workingDirectory.pushing(relative)
+    }
 
     private func directory(_ name: String) -> FilePath? {
         variable(name).map { FilePath($0) }.flatMap { $0.isAbsolute ? $0 : nil }

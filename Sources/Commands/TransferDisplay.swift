@@ -76,7 +76,8 @@ final class TransferDisplay: Sendable {
         let filled = Int(share) * width / 100
         let bar = String(repeating: "=", count: filled) + String(repeating: " ", count: width - filled)
         let files = state.filesBegun > 1 ? "\(state.filesDone)/\(state.filesBegun) files  " : ""
-        let numbers = "[\(bar)] \(padded(Int(share), 2))%  \(ByteCount(state.moved)) of \(ByteCount(state.expected))  \(rate)"
+        let numbers =
+            "[\(bar)] \(padded(Int(share), 2))%  \(ByteCount(state.moved)) of \(ByteCount(state.expected))  \(rate)"
         let text = Text.printable("\(numbers)  \(files)\(state.name)")
         return String(text.prefix(max(20, columns - 1)))
     }

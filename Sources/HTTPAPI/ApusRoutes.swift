@@ -16,7 +16,7 @@ struct ApusRoutes: Sendable {
 
     func add(to group: RouterGroup<APIContext>) {
         group.get("jobs") { request, _ in try await jobs(request) }
-        //IMG ImageRoutes(gateway: gateway).add(to: group.group("images"))
+        ImageRoutes(gateway: gateway).add(to: group.group("images"))
     }
 
     private func jobs(_ request: Request) async throws -> Response {

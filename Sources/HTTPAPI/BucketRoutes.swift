@@ -113,7 +113,12 @@ struct BucketRoutes: Sendable {
         let name = try Self.name(context)
         let bucket = try await gateway.buckets.bucket(name)
         let limit = request.query("limit").flatMap(Int.init).map { min(max($0, 1), 1000) } ?? Self.pageSize
-        let after = request.query("page").flatMap { Base64.decode($0) }.map { String(decoding: $0, as: UTF8.self) }
+        let after = try request.query("page").flatMap { $0.isEmpty ? nil : $0 }.map { page in
+            guard let bytes = Base64.decode(page) else {
+                throw TextError(.badRequest, "page: not the next_page of an earlier answer")
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
         let listing = try await gateway.buckets.objects(
             of: name, prefix: request.query("prefix") ?? "", after: after, limit: limit
         )

@@ -2,7 +2,6 @@ package import Cluster
 package import Hummingbird
 package import Identity
 package import Model
-//IMG package import Sandboxes
 package import Telemetry
 
 /// What the routes need: the use cases, and what the cluster says about itself.
@@ -45,7 +44,7 @@ package struct Gateway: Sendable {
     let jobs: JobBoard
     let runs: RunDispatcher
     let buckets: BucketDesk
-    //IMG let images: ImageStore
+    let images: ImageDesk
     let allowedImages: AllowedImages
     let status: ClusterStatus
     let metrics: PrometheusRegistry
@@ -61,7 +60,7 @@ package struct Gateway: Sendable {
         jobs: JobBoard,
         runs: RunDispatcher,
         buckets: BucketDesk,
-        //IMG images: ImageStore,
+        images: ImageDesk,
         allowedImages: AllowedImages,
         status: ClusterStatus,
         metrics: PrometheusRegistry,
@@ -75,7 +74,7 @@ package struct Gateway: Sendable {
         self.jobs = jobs
         self.runs = runs
         self.buckets = buckets
-        //IMG self.images = images
+        self.images = images
         self.allowedImages = allowedImages
         self.status = status
         self.metrics = metrics
@@ -86,8 +85,9 @@ package struct Gateway: Sendable {
     /// All routes.
     package func router() -> Router<APIContext> {
         let router = Router(context: APIContext.self)
-        router.add(middleware: ErrorMiddleware())
+        // Outside the errors, so that a page on another origin can read those, too.
         router.add(middleware: CORSHeaders())
+        router.add(middleware: ErrorMiddleware())
         router.get("health") { _, _ in Response.text("Ok") }
         router.get("metrics") { _, _ in await metricsText() }
         let administrator = AuthenticationMiddleware(authenticator: authenticator, acceptsServices: false)

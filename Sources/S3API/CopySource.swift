@@ -18,7 +18,8 @@ struct CopySource: Sendable {
             text = text[..<start.lowerBound]
         }
         guard case .object(let bucket, let key) = try S3Path(parsing: text.first == "/" ? text : "/\(text)") else {
-            throw S3Error(.invalidArgument, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+            throw S3Error(
+                .invalidArgument, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
         }
         self.bucket = try S3Operation.bucket(bucket)
         self.key = try S3Operation.key(key)

@@ -1,8 +1,8 @@
 import HTTPTypes
 import Hummingbird
 
-/// Lets web pages of any origin talk to the store (the Fetch standard, "CORS protocol"): requests carry a signature, never
-/// a cookie, so that the origin of a page proves nothing and need not be restricted.
+/// Lets web pages of any origin talk to the store (the Fetch standard, "CORS protocol"): requests carry a
+/// signature, never a cookie, so that the origin of a page proves nothing and need not be restricted.
 enum CrossOrigin {
     private static let exposed =
         "ETag, Content-Length, Content-Range, Content-Type, Last-Modified, Accept-Ranges, x-amz-request-id, "

@@ -29,7 +29,9 @@ struct ExpectedDigests: Sendable {
     }
 
     private mutating func readChecksum(of request: ReceivedRequest, payload: PayloadHash) throws(S3Error) {
-        let given = request.headers.compactMap { header in ChecksumAlgorithm(headerName: header.name).map { ($0, header.value) } }
+        let given = request.headers.compactMap { header in
+            ChecksumAlgorithm(headerName: header.name).map { ($0, header.value) }
+        }
         guard given.count <= 1 else { throw S3Error(.invalidRequest, "Expecting a single x-amz-checksum- header.") }
         if let (algorithm, value) = given.first {
             guard Base64.bytes(value)?.count == algorithm.length else {

@@ -10,7 +10,7 @@ struct S3Authentication: Sendable {
         /// What the signature covers of the body.
         let payload: PayloadHash
         /// The start of the chain that signed chunks continue.
-        let signatures: ChunkSignatures
+        let signatures: ChunkSignatures?
     }
 
     private final class Keys: Sendable {
@@ -30,19 +30,37 @@ struct S3Authentication: Sendable {
     }
 
     /// - Throws: `S3Error` with `accessDenied` where there is no signature, `invalidAccessKeyId`, and as
-    ///   `PresentedSignature` throws.
+    ///   `PresentedSignature` and `LegacyPresignature` throw.
     func authenticate(_ request: ReceivedRequest) throws(S3Error) -> Proof {
+        let legacy = try legacyProof(of: request)
+        let proof = if let legacy { legacy } else { try proof(of: request) }
+        guard case .administrator = proof.principal else { throw S3Error(.accessDenied) }
+        return proof
+    }
+
+    private func legacyProof(of request: ReceivedRequest) throws(S3Error) -> Proof? {
+        guard let presented = try LegacyPresignature(of: request) else { return nil }
+        let (secret, principal) = try known(presented.accessKey)
+        try presented.verify(request, secretKey: secret, now: now())
+        return Proof(principal: principal, payload: .unsigned, signatures: nil)
+    }
+
+    private func proof(of request: ReceivedRequest) throws(S3Error) -> Proof {
         guard let presented = try PresentedSignature(of: request) else {
             throw S3Error(.accessDenied, "Access Denied. Sign the request with an access key of this cluster.")
         }
-        guard let (secret, principal) = secret(presented.accessKey) else {
-            throw S3Error(.invalidAccessKeyId, details: [("AWSAccessKeyId", presented.accessKey)])
-        }
+        let (secret, principal) = try known(presented.accessKey)
         let key = keys.cache.withLock {
             $0.key(accessKey: presented.accessKey, secretKey: secret, scope: presented.scope)
         }
         let signatures = try presented.verify(request, key: key, now: now())
-        guard case .administrator = principal else { throw S3Error(.accessDenied) }
         return Proof(principal: principal, payload: presented.payload, signatures: signatures)
+    }
+
+    private func known(_ accessKey: String) throws(S3Error) -> (secret: String, principal: Principal) {
+        guard let known = secret(accessKey) else {
+            throw S3Error(.invalidAccessKeyId, details: [("AWSAccessKeyId", accessKey)])
+        }
+        return known
     }
 }

@@ -35,7 +35,8 @@ struct S3Exchange: Sendable {
 
     /// Reads the body, piece by piece, as fast as `sink` takes it.
     ///
-    /// The signatures of chunks are verified on the way, the digests of the whole are not: that is for `ExpectedDigests`.
+    /// The signatures of chunks are verified on the way, the digests of the whole are not: that is for
+    /// `ExpectedDigests`.
     ///
     /// - Returns: the fields of the trailer.
     /// - Throws: `S3Error` with `incompleteBody`, `missingContentLength` and what `ChunkedPayloadDecoder` throws, and

@@ -1,7 +1,9 @@
 import Metrics
 import Synchronization
 
-/// Counts requests and bytes. Instruments are made once and kept.
+/// Counts requests and bytes.
+///
+/// Instruments are made once and kept.
 final class S3Metrics: Sendable {
     private struct Label: Hashable {
         let operation: String

@@ -127,19 +127,21 @@ enum S3Operation: Sendable, Hashable {
     }
 }
 
-/// The parameters that make another operation of a request: never ignored, or a client would believe in an effect that
-/// there was not.
+/// The parameters that make another operation of a request: never ignored, or a client would believe in an effect
+/// that there was not.
 private enum Subresources {
     private static let known: Set<String> = [
         "accelerate", "acl", "analytics", "append", "attributes", "cors", "delete", "encryption", "events",
-        "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location", "logging", "metadataTable", "metrics",
+        "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "location", "logging", "metadataTable",
+        "metrics",
         "notification", "object-lock", "ownershipControls", "partNumber", "policy", "policyStatus", "publicAccessBlock",
         "renameObject", "replication", "requestPayment", "restore", "retention", "select", "session", "tagging",
         "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
     ]
     /// What may be given without a value and is no sub-resource.
     private static let parameters: Set<String> = [
-        "continuation-token", "delimiter", "encoding-type", "fetch-owner", "key-marker", "list-type", "marker", "max-keys",
+        "continuation-token", "delimiter", "encoding-type", "fetch-owner", "key-marker", "list-type", "marker",
+        "max-keys",
         "max-parts", "max-uploads", "part-number-marker", "prefix", "start-after", "upload-id-marker",
     ]
 

@@ -46,7 +46,8 @@ extension S3Responder {
     static func checksumAlgorithm(_ exchange: S3Exchange) throws(S3Error) -> ChecksumAlgorithm? {
         guard let name = exchange.header("x-amz-checksum-algorithm") else { return nil }
         guard let algorithm = ChecksumAlgorithm(name: name) else {
-            throw S3Error(.invalidRequest, "Checksum algorithm provided is unsupported. Please try again with a valid one.")
+            throw S3Error(
+                .invalidRequest, "Checksum algorithm provided is unsupported. Please try again with a valid one.")
         }
         return algorithm
     }

@@ -87,7 +87,8 @@ extension S3Responder {
         }
         guard let header = exchange.header("range"), let range = ByteRange(parsing: header) else { return nil }
         if let validator = exchange.header("if-range") {
-            // Where the object has changed since the client got its first part, it wants all of it (RFC 9110, 13.1.5).
+            // Where the object has changed since the client got its first part, it wants all of it (RFC 9110,
+            // 13.1.5).
             let isSame =
                 HTTPDate.parse(validator).map { record.lastModified.seconds == $0.seconds }
                 ?? (ETagCondition.unquoted(validator) == record.eTag)
@@ -98,7 +99,9 @@ extension S3Responder {
 
     /// `response-content-type` and the like: what a link says about how the object is to be shown.
     private static func applyOverrides(_ query: QueryItems, to headers: inout HTTPFields) {
-        for name in ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"] {
+        for name in [
+            "cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires",
+        ] {
             if let value = query["response-\(name)"] { headers.set(name, value) }
         }
     }

@@ -5,8 +5,9 @@ import ObjectEngine
 import S3Wire
 
 extension S3Responder {
-    /// Content from this size on is refused before it comes, where its bucket is missing. For smaller content the question
-    /// costs more than the answer saves.
+    /// Content from this size on is refused before it comes, where its bucket is missing.
+    ///
+    /// For smaller content the question costs more than the answer saves.
     private static let largeContent: Int64 = 64 << 10
 
     func putObject(_ key: ObjectKey, in bucket: BucketName, _ exchange: S3Exchange) async throws -> Response {
@@ -70,7 +71,8 @@ extension S3Responder {
         case (nil, .any): return .ifAbsent
         case (.any, nil): return .ifMatches(["*"])
         case (.oneOf(let tags), nil): return .ifMatches(tags)
-        default: throw S3Error(.notImplemented, "Only If-Match, or If-None-Match with \"*\", is implemented for writes.")
+        default:
+            throw S3Error(.notImplemented, "Only If-Match, or If-None-Match with \"*\", is implemented for writes.")
         }
     }
 
@@ -80,8 +82,8 @@ extension S3Responder {
     static func checkUnsupported(_ exchange: S3Exchange) throws(S3Error) {
         try checkAccessControl(exchange)
         let prefixes = ["x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-website-redirect-location"]
-        for (name, value) in exchange.request.headers {
-            guard prefixes.contains(where: name.hasPrefix) || (name == "x-amz-tagging" && !value.isEmpty) else { continue }
+        for (name, value) in exchange.request.headers
+        where prefixes.contains(where: name.hasPrefix) || (name == "x-amz-tagging" && !value.isEmpty) {
             throw S3Error(.notImplemented, "The header \(name) implies functionality that is not implemented.")
         }
     }

@@ -8,8 +8,8 @@ import S3Wire
 
 /// Answers the S3 API over an object store.
 ///
-/// Requests name buckets in the path, and are signed with Signature Version 4. Works on the raw request target: nothing is
-/// normalised, so that `a//b/../c` is a key like any other. Give the server `S3Server.http1()`.
+/// Requests name buckets in the path, and are signed with Signature Version 4. Works on the raw request target:
+/// nothing is normalised, so that `a//b/../c` is a key like any other. Give the server `S3Server.http1()`.
 package struct S3Responder: HTTPResponder {
     package typealias Context = S3RequestContext
 

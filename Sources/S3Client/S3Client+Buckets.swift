@@ -24,7 +24,8 @@ extension S3Client {
         if !prefix.isEmpty { request.query.append(("prefix", prefix)) }
         let page = try S3Documents.page(try await document(request))
         guard page.continuation == nil || page.continuation != continuation else {
-            throw S3ClientError(.malformedAnswer, "\(endpoint.text) gives the same page of \"\(bucket)\" again and again")
+            throw S3ClientError(
+                .malformedAnswer, "\(endpoint.text) gives the same page of \"\(bucket)\" again and again")
         }
         return page
     }
@@ -32,8 +33,8 @@ extension S3Client {
     /// Removes up to 1,000 objects in one request; those that are not there count as removed.
     ///
     /// - Returns: the keys that the store did not remove, with its reason.
-    /// - Throws: `invalid` for an empty list or more than 1,000 keys; `notFound` (the bucket), `unreachable`, `refused`,
-    ///   `malformedAnswer`, `cancelled`.
+    /// - Throws: `invalid` for an empty list or more than 1,000 keys; `notFound` (the bucket), `unreachable`,
+    ///   `refused`, `malformedAnswer`, `cancelled`.
     package func delete(bucket: String, keys: [String]) async throws(S3ClientError) -> [(key: String, reason: String)] {
         guard (1...1000).contains(keys.count) else {
             throw S3ClientError(.invalid, "1 to 1,000 objects can be removed at once, not \(keys.count)")

@@ -70,15 +70,18 @@ extension S3Client {
         case .file(let range): prepared.body = .stream(range, length: .known(Int64(range.range.count)))
         }
         let signable = SignableRequest(
-            method: request.method.rawValue, host: endpoint.authority, path: path, query: query, headers: request.headers)
+            method: request.method.rawValue, host: endpoint.authority, path: path, query: query,
+            headers: request.headers)
         let signature = signer.sign(signable, payload: try await payloadHash(request.body), at: now())
         for (name, value) in request.headers + signature.headers { prepared.headers.add(name: name, value: value) }
         prepared.headers.add(name: "host", value: endpoint.authority)
         return prepared
     }
 
-    /// The payload's hash for the signature. Over TLS the transport already protects a file's bytes, and hashing would
-    /// read the file twice; in the clear the hash lets the store detect a damaged or forged body.
+    /// The payload's hash for the signature.
+    ///
+    /// Over TLS the transport already protects a file's bytes, and hashing would read the file twice; in the clear
+    /// the hash lets the store detect a damaged or forged body.
     private func payloadHash(_ body: S3Request.Body) async throws -> PayloadHash {
         switch body {
         case .none: .empty

@@ -7,15 +7,17 @@ extension S3Client {
     /// How many parts of one object are under way at once.
     static let concurrentParts = 3
 
-    /// The size of the parts for an object of that size: the usual, or as much as keeps their number at 10,000, S3's limit
-    /// (S3 user guide, "Multipart upload limits"), in whole mebibytes.
+    /// The size of the parts for an object of that size: the usual, or as much as keeps their number at 10,000, S3's
+    /// limit (S3 user guide, "Multipart upload limits"), in whole mebibytes.
     static func partSize(forBytes bytes: Int64, usual: Int64) -> Int64 {
         let mebibyte: Int64 = 1 << 20
         let needed = (bytes + 9_999) / 10_000
         return needed <= usual ? usual : (needed + mebibyte - 1) / mebibyte * mebibyte
     }
 
-    /// Sends a file in parts. Where a part fails, the upload is aborted, so that the store keeps nothing of it.
+    /// Sends a file in parts.
+    ///
+    /// Where a part fails, the upload is aborted, so that the store keeps nothing of it.
     func putParts(
         _ file: FileRange,
         bucket: String,
@@ -30,8 +32,8 @@ extension S3Client {
             var abort = S3Request(method: .DELETE, bucket: bucket, key: key)
             abort.query = [("uploadId", upload)]
             let request = abort
-            // A task of its own, awaited here, so that the abort is sent also where the caller was cancelled. If the store
-            // cannot be reached for it either, the store's own clean-up of stale uploads remains.
+            // A task of its own, awaited here, so that the abort is sent also where the caller was cancelled. If the
+            // store cannot be reached for it either, the store's own clean-up of stale uploads remains.
             await Task { _ = try? await document(request) }.value
             throw error
         }

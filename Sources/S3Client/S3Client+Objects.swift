@@ -1,20 +1,22 @@
 import AsyncHTTPClient
 package import Model
-import NIOCore
+package import NIOCore
 import NIOHTTP1
 import S3Wire
 package import SystemPackage
 import _NIOFileSystem
 
 extension S3Client {
-    /// Stores a file's content under a key, with flat memory. An object of that key is replaced, all at once.
+    /// Stores a file's content under a key, with flat memory.
+    ///
+    /// An object of that key is replaced, all at once.
     ///
     /// - Parameters:
     ///   - size: what the file must have, or `nil` to take what it has.
     ///   - progress: called with the bytes sent since its last call. A part that fails is not counted back.
     /// - Returns: the object's ETag without quotation marks.
-    /// - Throws: `localFile`, `invalid`, `unreachable`, `refused`, `notFound` (the bucket), `malformedAnswer`, `cancelled`.
-    ///   After an error the key has what it had before.
+    /// - Throws: `localFile`, `invalid`, `unreachable`, `refused`, `notFound` (the bucket), `malformedAnswer`,
+    ///   `cancelled`. After an error the key has what it had before.
     @discardableResult
     package func put(
         file: FilePath,
@@ -59,8 +61,8 @@ extension S3Client {
     /// Fetches an object into a file: into a temporary one beside it, which takes the name when all bytes are there.
     ///
     /// - Parameter progress: called with the bytes received since its last call.
-    /// - Throws: as `put(file:)`; `malformedAnswer` when the answer ends early. After an error nothing is left behind and an
-    ///   existing file is untouched.
+    /// - Throws: as `put(file:)`; `malformedAnswer` when the answer ends early. After an error nothing is left behind
+    ///   and an existing file is untouched.
     @discardableResult
     package func get(
         bucket: String,
@@ -73,9 +75,25 @@ extension S3Client {
             let object = response.object(key: key)
             let received = try await Self.save(response.body, to: file, progress: progress)
             guard response.headers.first(name: "content-length") == nil || received == object.size.bytes else {
-                throw S3ClientError(.malformedAnswer, "only \(received) of \(object.size.bytes) bytes of \"\(key)\" came")
+                throw S3ClientError(
+                    .malformedAnswer, "only \(received) of \(object.size.bytes) bytes of \"\(key)\" came")
             }
             return object
+        }
+    }
+
+    /// Fetches an object piece by piece.
+    ///
+    /// - Parameter receive: takes the pieces in order; the next one is read when it returns.
+    /// - Throws: as `get(to:)`, but for `localFile`; what `receive` throws is the cause.
+    package func get(
+        bucket: String,
+        key: String,
+        receive: (ByteBuffer) async throws -> Void
+    ) async throws(S3ClientError) {
+        try checkKey(key)
+        try await exchange(S3Request(method: .GET, bucket: bucket, key: key)) { response in
+            for try await chunk in response.body { try await receive(chunk) }
         }
     }
 

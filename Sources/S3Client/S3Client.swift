@@ -7,8 +7,9 @@ package import S3Wire
 
 /// A client of one S3 store, path style, that streams from and to files with flat memory.
 ///
-/// It never tries again by itself: who calls knows whether to wait, to queue or to give up (`S3ClientError.isTransient`).
-/// The HTTP client belongs to the caller, who shuts it down; make it with `HTTPClient.Configuration.objectTransfers`.
+/// It never tries again by itself: who calls knows whether to wait, to queue or to give up
+/// (`S3ClientError.isTransient`). The HTTP client belongs to the caller, who shuts it down; make it with
+/// `HTTPClient.Configuration.objectTransfers`.
 package struct S3Client: Sendable {
     package let endpoint: S3Endpoint
     package let region: String
@@ -21,8 +22,8 @@ package struct S3Client: Sendable {
     /// - Parameters:
     ///   - region: as the store wants it in signatures; an empty text means `us-east-1`.
     ///   - verifyTLS: whether a certificate must be valid for the host.
-    ///   - partSize: up to this size an object goes up in one request, above it in parts of at least this size; stores want
-    ///     at least 5 MiB.
+    ///   - partSize: up to this size an object goes up in one request, above it in parts of at least this size;
+    ///     stores want at least 5 MiB.
     ///   - now: the clock that dates signatures; stores refuse one that is 15 minutes off.
     package init(
         endpoint: S3Endpoint,
@@ -72,8 +73,8 @@ package struct S3Client: Sendable {
 }
 
 extension HTTPClient.Configuration {
-    /// Settings for moving objects: 10 s to connect, given up after 120 s of silence in either direction, no redirects
-    /// (a signature holds for one address only), no second try at a refused connection, HTTP/1.1.
+    /// Settings for moving objects: 10 s to connect, given up after 120 s of silence in either direction, no
+    /// redirects (a signature holds for one address only), no second try at a refused connection, HTTP/1.1.
     package static var objectTransfers: HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,

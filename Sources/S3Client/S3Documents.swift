@@ -26,7 +26,9 @@ struct S3ErrorDocument: Sendable {
 /// The XML documents that the client reads and writes (S3 API reference).
 enum S3Documents {
     static func uploadID(_ bytes: [UInt8]) throws(S3ClientError) -> String {
-        guard let id = try root(bytes, "InitiateMultipartUploadResult")["UploadId"]?.text, !id.isEmpty else {
+        // rclone's server uses the second name.
+        let root = try root(bytes, "InitiateMultipartUploadResult", or: "InitiateMultipartUpload")
+        guard let id = root["UploadId"]?.text, !id.isEmpty else {
             throw malformed("gives no upload ID")
         }
         return id
@@ -125,16 +127,23 @@ enum S3Documents {
     /// The Base64 MD5 of a body, which `DeleteObjects` demands (API reference, DeleteObjects).
     static func contentMD5(_ body: [UInt8]) -> String { Base64.text(Array(Insecure.MD5.hash(data: body))) }
 
-    private static func root(_ bytes: [UInt8], _ name: String) throws(S3ClientError) -> XMLElement {
+    private static func root(
+        _ bytes: [UInt8],
+        _ name: String,
+        or other: String? = nil
+    ) throws(S3ClientError) -> XMLElement {
         let root: XMLElement
         do {
             root = try XMLElement.parse(bytes)
         } catch {
             throw S3ClientError(
-                .malformedAnswer, "the object store's answer is not valid XML; is the address really that of a store?",
+                .malformedAnswer,
+                "the object store's answer is not valid XML; is the address really that of a store?",
                 cause: error)
         }
-        guard root.name == name else { throw malformed("is <\(root.name)> in place of <\(name)>") }
+        guard root.name == name || root.name == other else {
+            throw malformed("is <\(root.name)> in place of <\(name)>")
+        }
         return root
     }
 

@@ -23,7 +23,9 @@ package struct S3Endpoint: Sendable, Hashable {
         let host = rest.prefix { $0 != "/" }
         var path = rest.dropFirst(host.count)
         while path.hasSuffix("/") { path.removeLast() }
-        guard !host.isEmpty, host.utf8.allSatisfy(Self.isAllowedInAuthority) else { throw invalid("it has no valid host") }
+        guard !host.isEmpty, host.utf8.allSatisfy(Self.isAllowedInAuthority) else {
+            throw invalid("it has no valid host")
+        }
         guard path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") })
         else { throw invalid("its path must not have spaces, \"?\" or \"#\"") }
         authority = try Self.authority(host, isSecure: isSecure, invalid)

@@ -66,7 +66,8 @@ package struct Checksum: Sendable {
     }
 }
 
-/// The MD5 digest (RFC 1321) of bytes that come piece by piece: S3's ETag and `Content-MD5`, no protection against malice.
+/// The MD5 digest (RFC 1321) of bytes that come piece by piece: S3's ETag and `Content-MD5`, no protection against
+/// malice.
 package struct MD5Digest: Sendable {
     private var hash = Insecure.MD5()
 

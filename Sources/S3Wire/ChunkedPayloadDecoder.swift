@@ -32,8 +32,8 @@ package struct ChunkedPayloadDecoder: Sendable {
 
     /// - Parameters:
     ///   - payload: one of the chunked forms.
-    ///   - signatures: the chain that the request's own signature begins; `nil` leaves chunks unverified and is right for
-    ///     the unsigned form only.
+    ///   - signatures: the chain that the request's own signature begins; `nil` leaves chunks unverified and is
+    ///     right for the unsigned form only.
     ///   - decodedLength: of the content, in bytes, as `x-amz-decoded-content-length` says.
     package init(payload: PayloadHash, signatures: ChunkSignatures?, decodedLength: Int64) {
         self.payload = payload
@@ -44,8 +44,8 @@ package struct ChunkedPayloadDecoder: Sendable {
     /// Takes in the next bytes of the body.
     ///
     /// - Returns: where in these bytes content stands, in order.
-    /// - Throws: `S3Error` with `invalidRequest` for broken framing, `incompleteBody` for more content than announced,
-    ///   `signatureDoesNotMatch`.
+    /// - Throws: `S3Error` with `invalidRequest` for broken framing, `incompleteBody` for more content than
+    ///   announced, `signatureDoesNotMatch`.
     package mutating func decode(_ bytes: UnsafeRawBufferPointer) throws(S3Error) -> [Range<Int>] {
         var content: [Range<Int>] = []
         var position = 0
@@ -117,7 +117,7 @@ package struct ChunkedPayloadDecoder: Sendable {
         }
     }
 
-    /// `<size in hexadecimal digits>[;chunk-signature=<64 hexadecimal digits>]`
+    /// Reads `<size in hexadecimal digits>[;chunk-signature=<64 hexadecimal digits>]`.
     private mutating func takeSizeLine(_ line: String) throws(S3Error) {
         let fields = line.split(separator: ";", omittingEmptySubsequences: false)
         guard let digits = fields.first, (1...15).contains(digits.utf8.count),

@@ -1,6 +1,7 @@
-/// A reflected cyclic redundancy check that starts with and is inverted by all ones: CRC-32 (ISO 3309), CRC-32C (RFC 3720)
-/// and CRC-64/NVME (NVM Express base specification, "64b CRC"). Reckoned eight bytes at a time ("slicing-by-8", Kounavis
-/// and Berry 2005).
+/// A reflected cyclic redundancy check that starts with and is inverted by all ones: CRC-32 (ISO 3309), CRC-32C
+/// (RFC 3720) and CRC-64/NVME (NVM Express base specification, "64b CRC").
+///
+/// Reckoned eight bytes at a time ("slicing-by-8", Kounavis and Berry 2005).
 struct CyclicRedundancyCheck<Word: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable {
     private let table: CRCTable<Word>
     private var register = Word.max

@@ -7,15 +7,17 @@ package enum HTTPDate {
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
-    /// `Sun, 06 Nov 1994 08:49:37 GMT`
+    /// Writes a date in the preferred form, `Sun, 06 Nov 1994 08:49:37 GMT`.
     package static func text(_ instant: Instant) -> String {
         let time = CivilTime(instant)
         let day = "\(weekdays[time.weekday]), \(padded(time.day, 2)) \(months[time.month - 1]) \(padded(time.year, 4))"
         return "\(day) \(padded(time.hour, 2)):\(padded(time.minute, 2)):\(padded(time.second, 2)) GMT"
     }
 
-    /// Parses the form above and the two old ones, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`; `nil` for
-    /// anything else. The day of the week is not compared with the date; years of two digits are from 1970 to 2069.
+    /// Parses the form above and the two old ones, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`;
+    /// `nil` for anything else.
+    ///
+    /// The day of the week is not compared with the date; years of two digits are from 1970 to 2069.
     package static func parse(_ text: some StringProtocol) -> Instant? {
         guard text.utf8.count <= 40 else { return nil }
         let words = text.split { $0 == " " || $0 == "," || $0 == "-" }
@@ -39,7 +41,9 @@ package enum HTTPDate {
 
     /// One to four digits, nothing else.
     private static func number(_ text: some StringProtocol) -> Int? {
-        guard (1...4).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard (1...4).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            return nil
+        }
         return Int(text)
     }
 }

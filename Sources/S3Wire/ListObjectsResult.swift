@@ -1,7 +1,7 @@
 package import Model
 
-/// How names are written in lists: as they are, or percent-encoded (`encoding-type=url`), which alone can carry control
-/// characters.
+/// How names are written in lists: as they are, or percent-encoded (`encoding-type=url`), which alone can carry
+/// control characters.
 package enum NameEncoding: Sendable, Hashable {
     case none
     case url

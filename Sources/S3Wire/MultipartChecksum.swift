@@ -9,7 +9,8 @@ package enum MultipartChecksum {
         return "\(Base64.text(checksum.value))-\(parts.count)"
     }
 
-    /// The checksum of the whole content; `nil` for algorithms that cannot be combined and for values of a wrong length.
+    /// The checksum of the whole content; `nil` for algorithms that cannot be combined and for values of a wrong
+    /// length.
     ///
     /// - Parameter parts: the checksum and the length in bytes of each part, in order.
     package static func fullObject(
@@ -25,7 +26,8 @@ package enum MultipartChecksum {
         }
     }
 
-    /// The ETag of a multipart object, without quotation marks: MD5 of the parts' MD5 digests, `-`, the number of parts.
+    /// The ETag of a multipart object, without quotation marks: MD5 of the parts' MD5 digests, `-`, the number of
+    /// parts.
     package static func eTag(partDigests: [[UInt8]]) -> String {
         var digest = MD5Digest()
         for part in partDigests { digest.update(part) }

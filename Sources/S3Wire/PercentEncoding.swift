@@ -1,4 +1,5 @@
-/// Percent-encoding as Signature Version 4 wants it: all bytes but the unreserved ones (RFC 3986, section 2.3) become `%XX`.
+/// Percent-encoding as Signature Version 4 wants it: all bytes but the unreserved ones (RFC 3986, section 2.3)
+/// become `%XX`.
 package enum PercentEncoding {
     /// The bytes of the text, encoded; slashes are kept where the text is a path.
     package static func encoded(_ text: some StringProtocol, keepingSlashes: Bool = false) -> String {
@@ -30,7 +31,9 @@ package enum PercentEncoding {
     /// - Parameter plusIsSpace: true in queries, where forms write a space as `+`.
     package static func decoded(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
         let encoded = text.utf8
-        guard encoded.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else { return String(text) }
+        guard encoded.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
+            return String(text)
+        }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(encoded.count)
         var rest = encoded.makeIterator()

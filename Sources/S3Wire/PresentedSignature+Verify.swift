@@ -45,8 +45,10 @@ extension PresentedSignature {
         }
     }
 
-    /// The path encoded as the rules say, and as it came: some clients sign what they send even where they encode less or
-    /// more than they should. Both name the same object, so that either proves the same.
+    /// The path encoded as the rules say, and as it came: some clients sign what they send even where they encode
+    /// less or more than they should.
+    ///
+    /// Both name the same object, so that either proves the same.
     private func canonicalPaths(of request: ReceivedRequest) -> [String] {
         guard let decoded = PercentEncoding.decoded(request.path) else { return [request.path] }
         let encoded = PercentEncoding.encoded(decoded, keepingSlashes: true)

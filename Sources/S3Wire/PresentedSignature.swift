@@ -56,16 +56,7 @@ package struct PresentedSignature: Sendable {
             let signature = fields["Signature"]
         else { throw S3Error(.authorizationHeaderMalformed) }
         (accessKey, scope) = try Self.credential(credential, orThrow: .authorizationHeaderMalformed)
-        guard let payload = request.header("x-amz-content-sha256") else {
-            throw S3Error(.invalidRequest, "Missing required header for this request: x-amz-content-sha256")
-        }
-        guard let payload = PayloadHash(header: payload) else {
-            throw S3Error(
-                .invalidArgument,
-                "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a STREAMING form of AWS4-HMAC-SHA256, or a SHA-256 value."
-            )
-        }
-        self.payload = payload
+        payload = try Self.payload(ofHeadersOf: request)
         signedHeaders = names.split(separator: ";").map { $0.lowercased() }
         self.signature = String(signature)
         expiry = nil
@@ -119,6 +110,22 @@ package struct PresentedSignature: Sendable {
         }
         let scope = CredentialScope(date: String(parts[parts.count - 4]), region: String(parts[parts.count - 3]))
         return (parts.dropLast(4).joined(separator: "/"), scope)
+    }
+
+    /// Generic signers leave `x-amz-content-sha256` out; without a body there is no doubt what it would say.
+    private static func payload(ofHeadersOf request: ReceivedRequest) throws(S3Error) -> PayloadHash {
+        guard let text = request.header("x-amz-content-sha256") else {
+            let hasBody = (request.header("content-length") ?? "0") != "0" || request.header("transfer-encoding") != nil
+            guard hasBody else { return .empty }
+            throw S3Error(.invalidRequest, "Missing required header for this request: x-amz-content-sha256")
+        }
+        guard let payload = PayloadHash(header: text) else {
+            throw S3Error(
+                .invalidArgument,
+                "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a STREAMING form of AWS4-HMAC-SHA256, or a SHA-256 value."
+            )
+        }
+        return payload
     }
 
     /// The signing time of a request signed in its headers: `x-amz-date`, or else `Date`.

@@ -17,7 +17,9 @@ package struct ReceivedRequest: Sendable {
         self.headers = headers.map { ($0.name.lowercased(), $0.value) }
     }
 
-    /// The value of a header; those of several lines joined with commas. The name is given in lower case.
+    /// The value of a header; those of several lines joined with commas.
+    ///
+    /// The name is given in lower case.
     package func header(_ name: String) -> String? {
         var joined: String?
         for header in headers where header.name == name {

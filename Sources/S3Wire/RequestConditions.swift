@@ -63,7 +63,9 @@ package struct RequestConditions: Sendable, Hashable {
         match == nil && noneMatch == nil && modifiedSince == nil && unmodifiedSince == nil
     }
 
-    /// Evaluates the conditions of a read, in the order of RFC 9110, section 13.2.2. Dates count in whole seconds.
+    /// Evaluates the conditions of a read, in the order of RFC 9110, section 13.2.2.
+    ///
+    /// Dates count in whole seconds.
     package func evaluate(eTag: String, lastModified: Instant) -> Outcome {
         if let match {
             if !match.holds(eTag: eTag) { return .failed }

@@ -14,7 +14,9 @@ package struct DeleteObjectsRequest: Sendable, Hashable {
     package init(parsing bytes: [UInt8]) throws(S3Error) {
         let root = try XMLElement.parse(bytes, maximumElements: 8 * Self.maximumKeys)
         let objects = root.all("Object")
-        guard root.name == "Delete", (1...Self.maximumKeys).contains(objects.count) else { throw S3Error(.malformedXML) }
+        guard root.name == "Delete", (1...Self.maximumKeys).contains(objects.count) else {
+            throw S3Error(.malformedXML)
+        }
         let keys = objects.compactMap { $0["Key"]?.text }
         guard keys.count == objects.count else { throw S3Error(.malformedXML) }
         self.keys = keys
@@ -56,7 +58,8 @@ package struct CompleteMultipartUploadRequest: Sendable, Hashable {
             for algorithm in ChecksumAlgorithm.allCases {
                 checksums[algorithm] = element[algorithm.elementName]?.text.trimmingWhiteSpace()
             }
-            parts.append(Part(number: number, eTag: ETagCondition.unquoted(eTag.trimmingWhiteSpace()), checksums: checksums))
+            parts.append(
+                Part(number: number, eTag: ETagCondition.unquoted(eTag.trimmingWhiteSpace()), checksums: checksums))
         }
         self.parts = parts
     }

@@ -6,9 +6,13 @@ package struct SignableRequest: Sendable {
     package var method: String
     /// As sent in the `Host` header: with the port, unless it is the scheme's own.
     package var host: String
-    /// Percent-encoded, as sent, beginning with a slash. `S3Path` makes it of a bucket and key.
+    /// Percent-encoded, as sent, beginning with a slash.
+    ///
+    /// `S3Path` makes it of a bucket and key.
     package var path: String
-    /// Not encoded. Send its `canonicalText`.
+    /// Not encoded.
+    ///
+    /// Send its `canonicalText`.
     package var query: QueryItems
     /// The further headers to sign; without `Host`, and without those that the signer adds.
     package var headers: [(name: String, value: String)]
@@ -30,8 +34,8 @@ package struct SignableRequest: Sendable {
 
 /// What the signer made of a request.
 package struct RequestSignature: Sendable {
-    /// To be added to the request: `Authorization`, `x-amz-date`, `x-amz-content-sha256`, and for temporary credentials
-    /// `x-amz-security-token`.
+    /// To be added to the request: `Authorization`, `x-amz-date`, `x-amz-content-sha256`, and for temporary
+    /// credentials `x-amz-security-token`.
     package let headers: [(name: String, value: String)]
     /// 64 hexadecimal digits; the first link of the chain that signed chunks make.
     package let signature: String

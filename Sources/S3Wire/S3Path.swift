@@ -6,11 +6,13 @@ package enum S3Path: Sendable, Hashable {
     case bucket(String)
     case object(bucket: String, key: String)
 
-    /// Parses the raw path of a request. The parts are decoded but not yet checked against the rules for names; `.` and
-    /// `..` mean nothing special, and slashes within keys count, also doubled ones.
+    /// Parses the raw path of a request.
     ///
-    /// - Throws: `S3Error` with `invalidURI` for broken percent-encoding, bytes that are not UTF-8, and a path that does
-    ///   not begin with a slash.
+    /// The parts are decoded but not yet checked against the rules for names; `.` and `..` mean nothing special,
+    /// and slashes within keys count, also doubled ones.
+    ///
+    /// - Throws: `S3Error` with `invalidURI` for broken percent-encoding, bytes that are not UTF-8, and a path that
+    ///   does not begin with a slash.
     package init(parsing path: some StringProtocol) throws(S3Error) {
         guard path.utf8.first == UInt8(ascii: "/") else {
             throw S3Error(.invalidURI, "The path must begin with a slash.")

@@ -35,7 +35,9 @@ package struct SigningKey: Sendable {
     }
 }
 
-/// The most recent signing keys. Only keys of known access keys belong here.
+/// The most recent signing keys.
+///
+/// Only keys of known access keys belong here.
 package struct SigningKeyCache: Sendable {
     private struct Name: Hashable {
         let accessKey: String

@@ -20,7 +20,8 @@ extension Instant {
         }
         guard let year = number(0..<4), let month = number(4..<6), let day = number(6..<8), let hour = number(9..<11),
             let minute = number(11..<13), let second = number(13..<15),
-            let instant = CivilTime(year: year, month: month, day: day, hour: hour, minute: minute, second: second).instant
+            let instant = CivilTime(year: year, month: month, day: day, hour: hour, minute: minute, second: second)
+                .instant
         else { return nil }
         self = instant
     }

@@ -1,5 +1,7 @@
-/// Reads an XML document event by event. It knows what requests of S3 need: elements, texts, CDATA, comments, the five named
-/// entities and numbered ones. It refuses document types, so that no entity can be defined, and processing instructions.
+/// Reads an XML document event by event.
+///
+/// It knows what requests of S3 need: elements, texts, CDATA, comments, the five named entities and numbered ones.
+/// It refuses document types, so that no entity can be defined, and processing instructions.
 package struct XMLReader: Sendable {
     package enum Event: Sendable, Hashable {
         /// The name without its prefix. Attributes are skipped.
@@ -95,7 +97,9 @@ package struct XMLReader: Sendable {
             guard quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'") else {
                 throw malformed("the value of an attribute has no quotation marks")
             }
-            guard let end = bytes[(position + 1)...].firstIndex(of: quote) else { throw malformed("a tag does not end") }
+            guard let end = bytes[(position + 1)...].firstIndex(of: quote) else {
+                throw malformed("a tag does not end")
+            }
             position = end + 1
         }
     }
@@ -127,7 +131,8 @@ package struct XMLReader: Sendable {
         case "apos": return "'"
         default:
             let code =
-                name.hasPrefix("#x") ? UInt32(name.dropFirst(2), radix: 16)
+                name.hasPrefix("#x")
+                ? UInt32(name.dropFirst(2), radix: 16)
                 : name.hasPrefix("#") ? UInt32(name.dropFirst()) : nil
             guard let code, code != 0, let scalar = Unicode.Scalar(code) else { throw malformed("unknown reference") }
             return String(Character(scalar))

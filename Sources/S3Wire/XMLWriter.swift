@@ -38,7 +38,9 @@ package struct XMLWriter: Sendable {
         end(name)
     }
 
-    /// One element with a text and a name that is known only now. The name must be a valid one.
+    /// One element with a text and a name that is known only now.
+    ///
+    /// The name must be a valid one.
     package mutating func element(named name: String, _ text: some StringProtocol) {
         bytes.append(contentsOf: "<\(name)>".utf8)
         escape(text.utf8)
@@ -67,6 +69,8 @@ package struct XMLWriter: Sendable {
     }
 
     /// Control characters become references, as in S3's own answers: XML 1.0 has no other way to carry them.
+    ///
+    /// U+0000 cannot be carried at all.
     private mutating func escape(_ text: some Sequence<UInt8>) {
         for byte in text {
             switch byte {
@@ -74,6 +78,7 @@ package struct XMLWriter: Sendable {
             case UInt8(ascii: "<"): append("&lt;")
             case UInt8(ascii: ">"): append("&gt;")
             case UInt8(ascii: "\""): append("&quot;")
+            case 0: append("\u{FFFD}")
             case 0x09, 0x0A, 0x20...0x7E, 0x80...0xFF: bytes.append(byte)
             default: bytes.append(contentsOf: "&#\(byte);".utf8)
             }

@@ -14,6 +14,7 @@ struct ResourceLimits: Sendable, Hashable {
 
 /// One control group in all hierarchies: the processes of one invocation, none of which can leave it.
 struct ControlGroup: Sendable {
+    let name: String
     let version: ControlGroups.Version
     /// By controller; in version 2 one, under the empty name.
     let paths: [String: FilePath]

@@ -53,7 +53,7 @@ final class ControlGroups: Sendable {
             }
             paths[controller] = path
         }
-        return ControlGroup(version: version, paths: paths)
+        return ControlGroup(name: name, version: version, paths: paths)
     }
 
     /// Ends every process of the groups that are left, and removes the groups.
@@ -72,7 +72,8 @@ final class ControlGroups: Sendable {
             let child = directory.appending(name)
             guard SystemFiles.isDirectory(child) else { continue }
             await remove(childrenOf: child, version: version)
-            await ControlGroup(version: version, paths: [version == .v2 ? "" : "any": child]).remove()
+            let key = version == .v2 ? "" : "any"
+            await ControlGroup(name: name, version: version, paths: [key: child]).remove()
         }
     }
 }

@@ -20,6 +20,7 @@ final class ScriptProcess: Sendable {
     /// `nil` where the machine has none for us.
     let group: ControlGroup?
     private let life: Life
+    private let isRuntime: Bool
     private let orders: AsyncStream<Orders>.Continuation
     private let task: Task<TerminationStatus, any Error>
 
@@ -28,17 +29,28 @@ final class ScriptProcess: Sendable {
     /// - Parameters:
     ///   - command: the path of the shell, or of a program that becomes one, and its arguments.
     ///   - environment: all of it, each `NAME=value`.
-    init(command: [String], environment: [String], group: ControlGroup?) {
+    ///   - isRuntime: whether it becomes a container runtime, which is not to be asked to end.
+    ///   - prelude: commands that the shell carries out at once.
+    init(
+        command: [String],
+        environment: [String],
+        group: ControlGroup?,
+        isRuntime: Bool = false,
+        prelude: String = ""
+    ) {
         _ = Self.ignoreBrokenPipes
         self.group = group
+        self.isRuntime = isRuntime
         let (stream, continuation) = AsyncStream.makeStream(of: Orders.self, bufferingPolicy: .bufferingOldest(1))
         orders = continuation
         let life = Life(group: group)
         self.life = life
+        let join = (group?.joinFiles ?? []).map { "echo 0 > \(ShellText.quoted($0.string)) || unjoined=yes\n" }
+        let text = join.joined() + prelude
         // Awaited by `run` or `dismiss`. It stands alone so that a cancelled caller does not make swift-subprocess end the
         // shell by SIGKILL at once: the whole tree gets SIGTERM first, from `end`.
         task = Task {
-            try await Self.live(command: command, environment: environment, orders: stream, life: life)
+            try await Self.live(command: command, environment: environment, prelude: text, orders: stream, life: life)
         }
     }
 
@@ -56,16 +68,27 @@ final class ScriptProcess: Sendable {
         await group?.remove()
     }
 
+    /// `nil` before its start and after its end.
+    var processID: pid_t? { life.processID }
+
     /// Whether the shell is gone though nobody told it to.
     var hasEnded: Bool { life.hasExited }
 
     /// Sends SIGTERM to the whole tree and, after the grace period, SIGKILL until it is gone. Returns early where the task
     /// is cancelled.
     func end(gracePeriod: Duration, marked: MarkedProcesses?) async {
-        life.signal(SIGTERM)
-        await marked?.signal(SIGTERM)
         do {
-            try await Task.sleep(for: gracePeriod)
+            let deadline = ContinuousClock.now + gracePeriod
+            if isRuntime {
+                // A runtime would end without its container, so it is spared; its container may have yet to start.
+                while life.signalDescendants(SIGTERM) == 0, ContinuousClock.now < deadline {
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+            } else {
+                life.signal(SIGTERM)
+                await marked?.signal(SIGTERM)
+            }
+            try await Task.sleep(until: deadline)
             while true {
                 life.signal(SIGKILL)
                 await marked?.signal(SIGKILL)
@@ -84,12 +107,12 @@ extension ScriptProcess {
     private static func live(
         command: [String],
         environment: [String],
+        prelude: String,
         orders: AsyncStream<Orders>,
         life: Life
     ) async throws -> TerminationStatus {
         var options = PlatformOptions()
         options.createSession = true
-        let join = (life.group?.joinFiles ?? []).map { "echo 0 > \(ShellText.quoted($0.string)) || unjoined=yes\n" }
         let result = try await Subprocess.run(
             .path(FilePath(command.first ?? "/bin/sh")),
             arguments: Arguments(Array(command.dropFirst())),
@@ -102,7 +125,7 @@ extension ScriptProcess {
         ) { execution in
             life.begin(execution.processIdentifier.value)
             defer { life.finish() }
-            _ = try await execution.standardInputWriter.write(join.joined())
+            _ = try await execution.standardInputWriter.write(prelude)
             guard let given = await orders.first(where: { _ in true }) else { return }
             _ = try await execution.standardInputWriter.write(given.commands)
             try await execution.standardInputWriter.finish()
@@ -159,6 +182,8 @@ extension ScriptProcess {
         /// From here on the process may be reaped and its number given to another one.
         func finish() { state.withLock { $0.isOver = true } }
 
+        var processID: pid_t? { state.withLock { $0.isOver ? nil : $0.processID } }
+
         var hasExited: Bool {
             state.withLock { state in
                 guard !state.isOver, let processID = state.processID else { return state.isOver }
@@ -167,6 +192,14 @@ extension ScriptProcess {
                 let result = waitid(P_PID, id_t(processID), &information, WEXITED | WNOHANG | WNOWAIT)
                 return result != 0 || information.si_signo == SIGCHLD
             }
+        }
+
+        /// Sends the signal to the members of the control group but the shell (or runtime) itself, and tells to how many.
+        func signalDescendants(_ number: Int32) -> Int {
+            let own = processID
+            let descendants = (group?.members ?? []).filter { $0 != own }
+            for descendant in descendants { kill(descendant, number) }
+            return descendants.count
         }
 
         /// Sends the signal to the session's process group and to the control group.

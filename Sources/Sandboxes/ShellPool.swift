@@ -7,6 +7,7 @@ final class ShellPool: Sendable {
     private let command: [String]
     private let environment: [String]
     private let groups: ControlGroups?
+    private let isRuntime: Bool
     private let size: Int
     private let state = Mutex(State())
 
@@ -21,11 +22,19 @@ final class ShellPool: Sendable {
     ///   - size: how many shells wait; 0 starts each one when it is needed.
     ///   - command: the path of the shell, or of a program that becomes one, and its arguments.
     ///   - environment: what the shell sees, each `NAME=value`.
-    init(size: Int, command: [String], environment: [String], groups: ControlGroups?) {
+    ///   - isRuntime: whether the shells become container runtimes.
+    init(
+        size: Int,
+        command: [String],
+        environment: [String],
+        groups: ControlGroups?,
+        isRuntime: Bool = false
+    ) {
         self.size = size
         self.command = command
         self.environment = environment
         self.groups = groups
+        self.isRuntime = isRuntime
     }
 
     /// A shell in a fresh group without limits; started now where none waits.
@@ -87,6 +96,6 @@ final class ShellPool: Sendable {
     }
 
     private func start() throws(Errno) -> ScriptProcess {
-        ScriptProcess(command: command, environment: environment, group: try groups?.makeGroup())
+        ScriptProcess(command: command, environment: environment, group: try groups?.makeGroup(), isRuntime: isRuntime)
     }
 }

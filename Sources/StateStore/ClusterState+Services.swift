@@ -72,6 +72,17 @@ extension ClusterState {
         }
     }
 
+    /// The jobs of a service that have files beside the database: their event, or results that wait for another storage.
+    package func jobsWithFiles(of name: ServiceName) async throws(StateStoreError) -> [JobName] {
+        try await read { database in
+            try String.fetchAll(
+                database,
+                sql: "SELECT name FROM job WHERE service = ? AND finished IS NULL AND (event IS NULL OR state = ?)",
+                arguments: [name.text, JobState.delivering.rawValue]
+            ).map { try JobName($0) }
+        }
+    }
+
     /// Removes the service with its jobs and deliveries; false where there was none.
     package func deleteService(_ name: ServiceName) async throws(StateStoreError) -> Bool {
         try await write { database in

@@ -55,7 +55,7 @@ struct Server {
         let registry = PrometheusRegistry(help: MetricDescriptions.all)
         MetricsSystem.bootstrap(registry)
         ProcessMetrics.register(in: registry)
-        let data = try DataDirectory.open(at: FilePath(settings.data))
+        let data = try DataDirectory.open(at: FilePath(settings.data).madeAbsolute)
         let api = try settings.listen.reserved(flag: "listen")
         let s3 = try settings.s3Listen.reserved(flag: "s3-listen")
         let store = ServiceDefinition.ClusterStore(
@@ -69,7 +69,8 @@ struct Server {
         async let openedState = ClusterState.open(at: data.stateFile.string, durability: durability)
         let objects = try await ObjectStore.open(at: data.objects, durability: durability, logger: logger, now: now)
         let state = try await openedState
-        let sandboxes = await SandboxSet.make(settings, data: data)
+        let images = try await ImageStore.open(at: data.images)
+        let sandboxes = await SandboxSet.make(settings, data: data, images: images)
         let httpClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .objectTransfers)
         let catalog = ServiceCatalog()
         let logs = JobLogs(folder: data.logs, limit: settings.jobLogLimit)
@@ -111,8 +112,9 @@ struct Server {
                 data: data, store: objects, catalog: catalog, sandboxes: sandboxes, scheduler: scheduler,
                 executor: executor, maximumEvent: settings.maxEvent, logger: logger
             ),
-            buckets: BucketDesk(store: objects, catalog: catalog), allowedImages: allowedImages,
-            status: status, metrics: registry, maximumEvent: settings.maxEvent, now: now
+            buckets: BucketDesk(store: objects, catalog: catalog),
+            images: ImageDesk(data: data, images: images, catalog: catalog), allowedImages: allowedImages, status: status,
+            metrics: registry, maximumEvent: settings.maxEvent, now: now
         )
         let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew, sandboxes: sandboxes)
         let faces = HTTPFaces(gateway: gateway, objects: objects, authenticator: authenticator, now: now, logger: logger)

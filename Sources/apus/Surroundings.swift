@@ -1,5 +1,6 @@
 import Model
 import Settings
+import SystemPackage
 
 #if canImport(Glibc)
 import Glibc
@@ -80,4 +81,13 @@ extension ServeSettings.Address {
     }
 
     private static func reason() -> String { String(cString: strerror(errno)) }
+}
+
+extension FilePath {
+    /// The path from the root, where it is relative seen from the working directory.
+    var madeAbsolute: FilePath {
+        guard isRelative, let text = getcwd(nil, 0) else { return lexicallyNormalized() }
+        defer { free(text) }
+        return FilePath(platformString: text).pushing(self).lexicallyNormalized()
+    }
 }

@@ -8,7 +8,8 @@ import Testing
 
 struct ExchangeTests {
     @Test(arguments: [
-        ("http://host:8080", "http://host:8080"), ("https://host/", "https://host"), ("http://host/oscar//", "http://host/oscar"),
+        ("http://host:8080", "http://host:8080"), ("https://host/", "https://host"),
+        ("http://host/oscar//", "http://host/oscar"),
     ])
     func acceptsEndpoints(text: String, expected: String) throws {
         #expect(try APIClient.checkedEndpoint(text) == expected)
@@ -34,13 +35,18 @@ struct ExchangeTests {
         #expect(seen.withLock { $0 } == ["Basic b3NjYXI6c2VjcmV0", "Bearer token", nil])
     }
 
-    @Test(arguments: [("svc", "svc"), ("a/b", "a%2Fb"), ("..", "%2E%2E"), ("ä b+c", "%C3%A4%20b%2Bc"), ("x?y#z", "x%3Fy%23z")])
+    @Test(arguments: [
+        ("svc", "svc"), ("a/b", "a%2Fb"), ("..", "%2E%2E"), ("ä b+c", "%C3%A4%20b%2Bc"), ("x?y#z", "x%3Fy%23z"),
+    ])
     func encodesNamesInPaths(name: String, encoded: String) async throws {
         let seen = Mutex("")
-        try await withClient(path: "/base", answering: { request in
-            seen.withLock { $0 = request.target }
-            return LoopbackResponse(text: "{}")
-        }) { client in _ = try await client.service(name) }
+        try await withClient(
+            path: "/base",
+            answering: responder { request in
+                seen.withLock { $0 = request.target }
+                return LoopbackResponse(text: "{}")
+            }
+        ) { client in _ = try await client.service(name) }
         #expect(seen.withLock { $0 } == "/base/system/services/\(encoded)")
     }
 
@@ -52,7 +58,7 @@ struct ExchangeTests {
         (.movedPermanently, .malformedAnswer),
     ])
     func mapsStatuses(status: HTTPResponseStatus, expected: APIClientError.Code) async throws {
-        try await withClient(answering: { _ in LoopbackResponse(status, text: " why not\n") }) { client in
+        try await withClient(answering: responder { _ in LoopbackResponse(status, text: " why not\n") }) { client in
             do throws(APIClientError) {
                 _ = try await client.services()
                 Issue.record("must throw")
@@ -69,7 +75,7 @@ struct ExchangeTests {
         ("{\"other\":1}", "{\"other\":1}"),
     ])
     func findsTheWordsOfAnError(body: String, words: String) async throws {
-        try await withClient(answering: { _ in LoopbackResponse(.badRequest, text: body) }) { client in
+        try await withClient(answering: responder { _ in LoopbackResponse(.badRequest, text: body) }) { client in
             do throws(APIClientError) {
                 _ = try await client.info()
                 Issue.record("must throw")
@@ -81,7 +87,7 @@ struct ExchangeTests {
 
     @Test(arguments: ["", "null null", "<html/>", "{", String(repeating: "[", count: 100_000)])
     func refusesMalformedDocuments(text: String) async throws {
-        try await withClient(answering: { _ in LoopbackResponse(text: text) }) { client in
+        try await withClient(answering: responder { _ in LoopbackResponse(text: text) }) { client in
             #expect(await code { () throws(APIClientError) in _ = try await client.info() } == .malformedAnswer)
         }
     }
@@ -97,10 +103,12 @@ struct ExchangeTests {
     @Test func doesNotWaitForEver() async throws {
         // Never yields: there is no answer until the server is stopped.
         let (silence, _) = AsyncStream.makeStream(of: Void.self)
-        try await LoopbackServer.with({ _ in
-            for await _ in silence { break }
-            return LoopbackResponse()
-        }) { port in
+        try await LoopbackServer.with(
+            responder { _ in
+                for await _ in silence { break }
+                return LoopbackResponse()
+            }
+        ) { port in
             try await HTTPClient.withHTTPClient(configuration: .clusterRequests) { http in
                 let client = try APIClient(
                     endpoint: "http://127.0.0.1:\(port)", credentials: .none,
@@ -111,7 +119,7 @@ struct ExchangeTests {
     }
 
     @Test func keepsPasswordsOutOfErrors() async throws {
-        try await withClient(answering: { _ in LoopbackResponse(.unauthorized) }) { client in
+        try await withClient(answering: responder { _ in LoopbackResponse(.unauthorized) }) { client in
             do throws(APIClientError) { _ = try await client.info() } catch {
                 #expect(!error.message.contains("secret"))
             }

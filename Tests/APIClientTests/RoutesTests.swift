@@ -9,10 +9,12 @@ import Testing
 struct ServiceRoutesTests {
     @Test func createsUpdatesAndRemoves() async throws {
         let seen = Mutex<[String]>([])
-        try await withClient(answering: { request in
-            seen.withLock { $0.append("\(request.method) \(request.target) \(request.text)") }
-            return LoopbackResponse(request.method == .POST ? .created : .noContent)
-        }) { client in
+        try await withClient(
+            answering: responder { request in
+                seen.withLock { $0.append("\(request.method) \(request.target) \(request.text)") }
+                return LoopbackResponse(request.method == .POST ? .created : .noContent)
+            }
+        ) { client in
             let definition = JSONValue.object(["name": .string("s"), "image": .string("i")])
             try await client.createService(definition)
             try await client.updateService(definition)
@@ -27,68 +29,82 @@ struct ServiceRoutesTests {
 
     @Test(arguments: [("[]", 0), ("null", 0), ("[{\"name\":\"a\"},{\"name\":\"b\"}]", 2)])
     func lists(text: String, count: Int) async throws {
-        try await withClient(answering: { _ in LoopbackResponse(text: text) }) { client in
-            let answer = try await client.services().count
-            #expect(answer == count)
+        try await withClient(answering: responder { _ in LoopbackResponse(text: text) }) { client in
+            let services = try await client.services()
+            #expect(services.count == count)
         }
     }
 
     @Test func knowsWhetherAServiceExists() async throws {
-        try await withClient(answering: { request in
-            request.path.hasSuffix("/there") ? LoopbackResponse(text: "{}") : LoopbackResponse(.notFound)
-        }) { client in
-            let answer2 = try await client.hasService("there")
-            #expect(answer2)
-            let answer3 = try await client.hasService("gone")
-            #expect(answer3 == false)
+        try await withClient(
+            answering: responder { request in
+                request.path.hasSuffix("/there") ? LoopbackResponse(text: "{}") : LoopbackResponse(.notFound)
+            }
+        ) { client in
+            let hasThere = try await client.hasService("there")
+            #expect(hasThere)
+            let hasGone = try await client.hasService("gone")
+            #expect(hasGone == false)
         }
     }
 
     @Test func readsStorageAccess() async throws {
         let text = """
-            {"config":{},"minio_provider":{"endpoint":"http://m:9000","verify":false,"access_key":"a","secret_key":"s","region":"r"}}
+            {"config":{},"minio_provider":{"endpoint":"http://m:9000","verify":false,"access_key":"a",\
+            "secret_key":"s","region":"r"}}
             """
-        try await withClient(answering: { _ in LoopbackResponse(text: text) }) { client in
+        try await withClient(answering: responder { _ in LoopbackResponse(text: text) }) { client in
             let access = try await client.storageAccess()
             #expect(
-                access == StorageAccess(endpoint: "http://m:9000", region: "r", accessKey: "a", secretKey: "s", verifyTLS: false))
+                access
+                    == StorageAccess(
+                        endpoint: "http://m:9000", region: "r", accessKey: "a", secretKey: "s", verifyTLS: false))
         }
-        try await withClient(answering: { _ in LoopbackResponse(text: "{}") }) { client in
-            #expect(await code { () throws(APIClientError) in _ = try await client.storageAccess() } == .malformedAnswer)
+        try await withClient(answering: responder { _ in LoopbackResponse(text: "{}") }) { client in
+            #expect(
+                await code { () throws(APIClientError) in _ = try await client.storageAccess() } == .malformedAnswer)
         }
     }
 }
 
 struct InvocationRoutesTests {
     @Test(arguments: [
-        ("aGVsbG8=", "hello"), ("aGVsbG8=\n", "hello"), ("hello world", "hello world"), ("", ""), ("aGVsbG8", "aGVsbG8"),
+        ("aGVsbG8=", "hello"), ("aGVsbG8=\n", "hello"), ("hello world", "hello world"), ("", ""),
+        ("aGVsbG8", "aGVsbG8"),
         ("\n", "\n"),
     ])
     func decodesOnlyBase64(answer: String, expected: String) async throws {
-        try await withClient(answering: { request in
-            #expect(request.text == "AAEC")
-            return LoopbackResponse(text: answer)
-        }) { client in
+        try await withClient(
+            answering: responder { request in
+                #expect(request.text == "AAEC")
+                return LoopbackResponse(text: answer)
+            }
+        ) { client in
             let output = try await client.run("s", input: ByteBuffer(bytes: [0, 1, 2]))
             #expect(String(buffer: output) == expected)
         }
     }
 
     @Test func sendsPlainBytes() async throws {
-        try await withClient(answering: { request in
-            #expect(request.headers.first(name: "accept") == "application/octet-stream")
-            return LoopbackResponse(body: .bytes(request.body))
-        }) { client in
+        try await withClient(
+            answering: responder { request in
+                #expect(request.headers.first(name: "accept") == "application/octet-stream")
+                return LoopbackResponse(body: .bytes(request.body))
+            }
+        ) { client in
             let input = ByteBuffer(bytes: [0, 255, 61, 10])
-            let answer4 = try await client.run("s", input: input, form: .plain)
-            #expect(answer4 == input)
+            let output = try await client.run("s", input: input, form: .plain)
+            #expect(output == input)
         }
     }
 
     @Test func tellsFailedFunctionsApart() async throws {
-        try await withClient(answering: { request in
-            LoopbackResponse(request.path == "/run/bad" ? .internalServerError : .notFound, text: "exit status 3\noutput")
-        }) { client in
+        try await withClient(
+            answering: responder { request in
+                LoopbackResponse(
+                    request.path == "/run/bad" ? .internalServerError : .notFound, text: "exit status 3\noutput")
+            }
+        ) { client in
             let input = ByteBuffer()
             let failed = await code { () throws(APIClientError) in _ = try await client.run("bad", input: input) }
             #expect(failed == .functionFailed)
@@ -98,55 +114,66 @@ struct InvocationRoutesTests {
     }
 
     @Test func submitsJobs() async throws {
-        try await withClient(answering: { request in
-            LoopbackResponse(.created, headers: request.text == "named" ? ["x-job-name": "s-1"] : [:])
-        }) { client in
-            let answer5 = try await client.submit("s", event: ByteBuffer(string: "named"))
-            #expect(answer5 == "s-1")
-            let answer6 = try await client.submit("s", event: ByteBuffer(string: "other"))
-            #expect(answer6 == nil)
+        try await withClient(
+            answering: responder { request in
+                LoopbackResponse(.created, headers: request.text == "named" ? ["x-job-name": "s-1"] : [:])
+            }
+        ) { client in
+            let name = try await client.submit("s", event: ByteBuffer(string: "named"))
+            #expect(name == "s-1")
+            let unnamed = try await client.submit("s", event: ByteBuffer(string: "other"))
+            #expect(unnamed == nil)
         }
     }
 
-    @Test(arguments: [(HTTPResponseStatus.ok, "{\"jobs\":[]}", true), (.notFound, "404 page not found", false), (.ok, "<html>", false)])
+    @Test(arguments: [
+        (HTTPResponseStatus.ok, "{\"jobs\":[]}", true), (.notFound, "404 page not found", false),
+        (.ok, "<html>", false),
+    ])
     func recognisesApus(status: HTTPResponseStatus, text: String, expected: Bool) async throws {
-        try await withClient(answering: { _ in LoopbackResponse(status, text: text) }) { client in
-            let answer7 = try await client.speaksPlainBytes()
-            #expect(answer7 == expected)
+        try await withClient(answering: responder { _ in LoopbackResponse(status, text: text) }) { client in
+            let isApus = try await client.speaksPlainBytes()
+            #expect(isApus == expected)
         }
     }
 }
 
 struct JobRoutesTests {
     @Test func listsLoggedJobsPageByPage() async throws {
-        try await withClient(answering: { request in
-            switch request.parameter("page") {
-            case nil:
-                LoopbackResponse(
-                    text: "{\"jobs\":{\"b\":{\"status\":\"Running\",\"creation_time\":\"2026-01-01T00:00:00Z\"},\"a\":{}},\"next_page\":\"2\"}")
-            case "2": LoopbackResponse(text: "{\"jobs\":{\"c\":{\"status\":\"Failed\"}},\"next_page\":\"2\"}")
-            default: LoopbackResponse(.badRequest)
+        try await withClient(
+            answering: responder { request in
+                switch request.parameter("page") {
+                case nil:
+                    LoopbackResponse(
+                        text:
+                            #"{"jobs":{"b":{"status":"Running","creation_time":"2026-01-01T00:00:00Z"},"a":{}},"next_page":"2"}"#
+                    )
+                case "2": LoopbackResponse(text: "{\"jobs\":{\"c\":{\"status\":\"Failed\"}},\"next_page\":\"2\"}")
+                default: LoopbackResponse(.badRequest)
+                }
             }
-        }) { client in
+        ) { client in
             let first = try await client.loggedJobs(of: "s")
             #expect(first.jobs.map(\.name) == ["b", "a"])
             #expect(first.jobs.map(\.status) == ["Running", "Unknown"])
             #expect(first.next == "2")
             // A page that leads to itself is the last one.
-            let answer8 = try await client.loggedJobs(of: "s", page: "2").next
-            #expect(answer8 == nil)
+            let next = try await client.loggedJobs(of: "s", page: "2").next
+            #expect(next == nil)
         }
     }
 
     @Test func followsALog() async throws {
         let (chunks, source) = AsyncStream.makeStream(of: ByteBuffer.self)
         let seen = Mutex("")
-        try await withClient(answering: { request in
-            #expect(request.parameter("follow") == "true")
-            #expect(request.parameter("timestamps") == "true")
-            source.yield(ByteBuffer(string: "one\n"))
-            return LoopbackResponse(body: .stream(chunks))
-        }) { client in
+        try await withClient(
+            answering: responder { request in
+                #expect(request.parameter("follow") == "true")
+                #expect(request.parameter("timestamps") == "true")
+                source.yield(ByteBuffer(string: "one\n"))
+                return LoopbackResponse(body: .stream(chunks))
+            }
+        ) { client in
             try await client.log(of: "s", job: "j", timestamps: true, follow: true) { chunk in
                 let isFirst = seen.withLock { text in
                     defer { text += String(buffer: chunk) }
@@ -168,10 +195,12 @@ struct JobRoutesTests {
             "created":"2026-01-01T00:00:00Z","input":{"bucket":"in","key":"a b"},"durations":{}}
             """
         let seen = Mutex("")
-        try await withClient(answering: { request in
-            seen.withLock { $0 = request.target }
-            return LoopbackResponse(text: "{\"jobs\":[\(job),{}],\"next\":17}")
-        }) { client in
+        try await withClient(
+            answering: responder { request in
+                seen.withLock { $0 = request.target }
+                return LoopbackResponse(text: "{\"jobs\":[\(job),{}],\"next\":17}")
+            }
+        ) { client in
             let page = try await client.jobs(of: "s", state: "queued", limit: 5, after: "x y")
             #expect(page.next == "17")
             #expect(page.jobs.count == 2)
@@ -185,10 +214,12 @@ struct JobRoutesTests {
 
     @Test func removesJobs() async throws {
         let seen = Mutex<[String]>([])
-        try await withClient(answering: { request in
-            seen.withLock { $0.append("\(request.method) \(request.target)") }
-            return LoopbackResponse(.noContent)
-        }) { client in
+        try await withClient(
+            answering: responder { request in
+                seen.withLock { $0.append("\(request.method) \(request.target)") }
+                return LoopbackResponse(.noContent)
+            }
+        ) { client in
             try await client.deleteJob(of: "s", "j")
             try await client.deleteJobs(of: "s", all: false)
             try await client.deleteJobs(of: "s", all: true)
@@ -200,19 +231,27 @@ struct JobRoutesTests {
 
 struct BucketRoutesTests {
     @Test func listsCreatesAndShows() async throws {
-        try await withClient(answering: { request in
-            if request.method == .POST {
-                #expect(request.text == "{\"bucket_name\":\"b\",\"visibility\":\"restricted\",\"allowed_users\":[\"u\"]}")
-                return LoopbackResponse(.created)
-            }
-            if request.path == "/system/buckets" {
+        try await withClient(
+            answering: responder { request in
+                if request.method == .POST {
+                    #expect(
+                        request.text
+                            == "{\"bucket_name\":\"b\",\"visibility\":\"restricted\",\"allowed_users\":[\"u\"]}")
+                    return LoopbackResponse(.created)
+                }
+                if request.path == "/system/buckets" {
+                    return LoopbackResponse(
+                        text:
+                            "[{\"bucket_name\":\"b\",\"visibility\":\"private\",\"allowed_users\":null,\"owner\":\"o\"}]"
+                    )
+                }
+                #expect(request.target == "/system/buckets/b?limit=3&page=p")
                 return LoopbackResponse(
-                    text: "[{\"bucket_name\":\"b\",\"visibility\":\"private\",\"allowed_users\":null,\"owner\":\"o\"}]")
+                    text:
+                        "{\"objects\":[{\"object_name\":\"k\",\"size_bytes\":3}],\"next_page\":\"q\",\"is_truncated\":true}"
+                )
             }
-            #expect(request.target == "/system/buckets/b?limit=3&page=p")
-            return LoopbackResponse(
-                text: "{\"objects\":[{\"object_name\":\"k\",\"size_bytes\":3}],\"next_page\":\"q\",\"is_truncated\":true}")
-        }) { client in
+        ) { client in
             try await client.createBucket("b", visibility: "restricted", allowedUsers: ["u"])
             let buckets = try await client.buckets()
             #expect(buckets.map(\.name) == ["b"])
@@ -230,10 +269,12 @@ struct ImageRoutesTests {
         ("a\r\n\r\nok d\r\n", ["a"], "d"),
     ])
     func reportsProgress(answer: String, lines: [String], digest: String) async throws {
-        try await withClient(answering: { request in
-            #expect(request.text == "{\"source\":\"docker://x\",\"name\":\"n\"}")
-            return LoopbackResponse(text: answer)
-        }) { client in
+        try await withClient(
+            answering: responder { request in
+                #expect(request.text == "{\"source\":\"docker://x\",\"name\":\"n\"}")
+                return LoopbackResponse(text: answer)
+            }
+        ) { client in
             var seen: [String] = []
             let result = try await client.addImage(source: "docker://x", name: "n") { seen.append($0) }
             #expect(result == digest)
@@ -246,7 +287,7 @@ struct ImageRoutesTests {
         ("", .malformedAnswer), (String(repeating: "x", count: 1 << 20), .malformedAnswer),
     ])
     func tellsWhatWentWrong(answer: String, expected: APIClientError.Code) async throws {
-        try await withClient(answering: { _ in LoopbackResponse(text: answer) }) { client in
+        try await withClient(answering: responder { _ in LoopbackResponse(text: answer) }) { client in
             let code = await code { () throws(APIClientError) in
                 _ = try await client.addImage(source: "docker://x", name: nil) { _ in }
             }
@@ -255,12 +296,14 @@ struct ImageRoutesTests {
     }
 
     @Test func uploadsArchives() async throws {
-        try await withClient(answering: { request in
-            #expect(request.method == .PUT)
-            #expect(request.target == "/apus/v1/images/my%2Fimage%3A1")
-            #expect(request.headers.first(name: "content-length") == "6")
-            return LoopbackResponse(text: "ok \(request.text)")
-        }) { client in
+        try await withClient(
+            answering: responder { request in
+                #expect(request.method == .PUT)
+                #expect(request.target == "/apus/v1/images/my%2Fimage%3A1")
+                #expect(request.headers.first(name: "content-length") == "6")
+                return LoopbackResponse(text: "ok \(request.text)")
+            }
+        ) { client in
             let chunks = AsyncThrowingStream<ByteBuffer, any Error> { source in
                 source.yield(ByteBuffer(string: "abc"))
                 source.yield(ByteBuffer(string: "def"))
@@ -272,12 +315,14 @@ struct ImageRoutesTests {
     }
 
     @Test func listsAndRemoves() async throws {
-        try await withClient(answering: { request in
-            if request.method == .DELETE { return LoopbackResponse(.conflict, text: "service x uses it") }
-            return LoopbackResponse(text: "[{\"name\":\"n\",\"digest\":\"d\",\"size_bytes\":5,\"created\":\"t\"}]")
-        }) { client in
-            let answer9 = try await client.images().map(\.size.bytes)
-            #expect(answer9 == [5])
+        try await withClient(
+            answering: responder { request in
+                if request.method == .DELETE { return LoopbackResponse(.conflict, text: "service x uses it") }
+                return LoopbackResponse(text: "[{\"name\":\"n\",\"digest\":\"d\",\"size_bytes\":5,\"created\":\"t\"}]")
+            }
+        ) { client in
+            let sizes = try await client.images().map(\.size.bytes)
+            #expect(sizes == [5])
             #expect(await code { () throws(APIClientError) in try await client.deleteImage("n") } == .conflict)
         }
     }

@@ -12,7 +12,8 @@ func withClient(
     try await LoopbackServer.with(handler) { port in
         try await HTTPClient.withHTTPClient(configuration: .clusterRequests) { http in
             try await body(
-                try APIClient(endpoint: "http://127.0.0.1:\(port)\(path)", credentials: credentials, httpClient: http))
+                try APIClient(endpoint: "http://127.0.0.1:\(port)\(path)", credentials: credentials, httpClient: http)
+            )
         }
     }
 }

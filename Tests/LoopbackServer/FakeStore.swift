@@ -2,8 +2,9 @@ import NIOCore
 package import NIOHTTP1
 import Synchronization
 
-/// A small S3 store in memory for `LoopbackServer`: enough of the API for the tests of its clients. It does not check
-/// signatures, but keeps all requests.
+/// A small S3 store in memory for `LoopbackServer`: enough of the API for the tests of its clients.
+///
+/// It does not check signatures, but keeps all requests.
 package final class FakeStore: Sendable {
     package struct Object: Sendable, Hashable {
         package var bytes: [UInt8]
@@ -34,7 +35,9 @@ package final class FakeStore: Sendable {
     package var openUploads: Int { state.withLock { $0.uploads.count } }
 
     package func add(_ bucket: String, _ key: String, _ text: String = "") {
-        state.withLock { $0.buckets[bucket, default: [:]][key] = Object(bytes: Array(text.utf8), contentType: "text/plain") }
+        state.withLock {
+            $0.buckets[bucket, default: [:]][key] = Object(bytes: Array(text.utf8), contentType: "text/plain")
+        }
     }
 
     /// Answers a request of S3.
@@ -76,7 +79,7 @@ package final class FakeStore: Sendable {
     private func list(_ request: LoopbackRequest, _ objects: [String: Object]) -> LoopbackResponse {
         let prefix = Self.decoded(request.parameter("prefix") ?? "")
         let delimiter = Self.decoded(request.parameter("delimiter") ?? "")
-        let after = Self.decoded(request.parameter("continuation-token") ?? "")
+        let after = Self.decoded(Self.decoded(request.parameter("continuation-token") ?? ""))
         var xml = "<ListBucketResult><EncodingType>url</EncodingType>"
         var seen: Set<String> = []
         var count = 0
@@ -85,7 +88,8 @@ package final class FakeStore: Sendable {
         where key.hasPrefix(prefix) && (after.isEmpty || key > after) {
             if count == pageSize {
                 xml += "<IsTruncated>true</IsTruncated>"
-                xml += "<NextContinuationToken>\(Self.encoded(last).replacing("+", with: "%20"))</NextContinuationToken>"
+                xml +=
+                    "<NextContinuationToken>\(Self.encoded(last).replacing("+", with: "%20"))</NextContinuationToken>"
                 break
             }
             last = key
@@ -156,13 +160,17 @@ package final class FakeStore: Sendable {
     }
 
     private static func bucketList(_ names: [String]) -> LoopbackResponse {
-        let list = names.map { "<Bucket><Name>\($0)</Name><CreationDate>2026-01-01T00:00:00.000Z</CreationDate></Bucket>" }
+        let list = names.map {
+            "<Bucket><Name>\($0)</Name><CreationDate>2026-01-01T00:00:00.000Z</CreationDate></Bucket>"
+        }
         let buckets = "<Buckets>\(list.joined())</Buckets>"
         return LoopbackResponse(text: "<ListAllMyBucketsResult>\(buckets)</ListAllMyBucketsResult>")
     }
 
     /// An error document of S3.
-    package static func error(_ status: HTTPResponseStatus, _ code: String, _ message: String = "") -> LoopbackResponse {
+    package static func error(_ status: HTTPResponseStatus, _ code: String, _ message: String = "")
+        -> LoopbackResponse
+    {
         LoopbackResponse(status, text: "<Error><Code>\(code)</Code><Message>\(message)</Message></Error>")
     }
 

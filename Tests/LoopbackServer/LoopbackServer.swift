@@ -150,3 +150,6 @@ package enum LoopbackServer {
         return true
     }
 }
+
+/// A handler, written so that a call may have a further closure after it.
+package func responder(_ handler: @escaping LoopbackServer.Handler) -> LoopbackServer.Handler { handler }

@@ -56,7 +56,9 @@ extension FilePath {
 
     fileprivate func information() throws -> Glibc.stat {
         var information = Glibc.stat()
-        guard withPlatformString({ text in Glibc.lstat(text, &information) }) == 0 else { throw Errno(rawValue: errno) }
+        guard withPlatformString({ text in Glibc.lstat(text, &information) }) == 0 else {
+            throw Errno(rawValue: errno)
+        }
         return information
     }
 

@@ -30,7 +30,8 @@ import Testing
 
     @Test func takesAConfiguration() async throws {
         try await S3Fixture.run { s3 in
-            let body = "<CreateBucketConfiguration><LocationConstraint>eu</LocationConstraint></CreateBucketConfiguration>"
+            let body =
+                "<CreateBucketConfiguration><LocationConstraint>eu</LocationConstraint></CreateBucketConfiguration>"
             try await s3.send("PUT", "/second", body: Array(body.utf8)).expect(200)
             try await s3.send("PUT", "/third", body: Array("<nonsense/>".utf8)).expect(400, .malformedXML)
             try await s3.send("PUT", "/third", headers: ["x-amz-bucket-object-lock-enabled": "true"])
@@ -60,7 +61,8 @@ import Testing
 
     static let missing: [(String, String, KeyValuePairs<String, String>)] = [
         ("GET", "/bucket", ["acl": ""]), ("GET", "/bucket", ["policy": ""]), ("PUT", "/bucket", ["versioning": ""]),
-        ("GET", "/bucket", ["versions": ""]), ("PUT", "/bucket", ["lifecycle": ""]), ("GET", "/bucket", ["nonsense": ""]),
+        ("GET", "/bucket", ["versions": ""]), ("PUT", "/bucket", ["lifecycle": ""]),
+        ("GET", "/bucket", ["nonsense": ""]),
         ("DELETE", "/bucket", ["tagging": ""]), ("POST", "/bucket", [:]), ("GET", "/bucket/key", ["acl": ""]),
         ("PUT", "/bucket/key", ["tagging": ""]), ("POST", "/bucket/key", ["select": "", "select-type": "2"]),
         ("POST", "/bucket/key", ["restore": ""]), ("GET", "/bucket/key", ["versionId": "abc"]),

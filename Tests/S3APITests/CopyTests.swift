@@ -6,7 +6,10 @@ import Testing
 @Suite struct CopyTests {
     private func withSource(_ body: @escaping @Sendable (S3Fixture) async throws -> Void) async throws {
         try await S3Fixture.run { s3 in
-            let headers = ["Content-Type": "text/plain", "x-amz-meta-a": "b", "x-amz-checksum-sha1": "qZk+NkcGgWq6PiVxeFDCbJzQ2J0="]
+            let headers = [
+                "Content-Type": "text/plain", "x-amz-meta-a": "b",
+                "x-amz-checksum-sha1": "qZk+NkcGgWq6PiVxeFDCbJzQ2J0=",
+            ]
             try await s3.send("PUT", "/bucket/a%20b", headers: headers, body: Array("abc".utf8)).expect(200)
             try await s3.send("PUT", "/second").expect(200)
             try await body(s3)

@@ -4,7 +4,9 @@ import S3Wire
 import Testing
 
 @Suite struct IntegrityTests {
-    @Test(arguments: ChecksumAlgorithm.allCases) func verifiesAndKeepsChecksums(algorithm: ChecksumAlgorithm) async throws {
+    @Test(arguments: ChecksumAlgorithm.allCases) func verifiesAndKeepsChecksums(algorithm: ChecksumAlgorithm)
+        async throws
+    {
         try await S3Fixture.run { s3 in
             let content = pattern(5000)
             let value = Base64.text(Checksum.of(content, algorithm))
@@ -28,7 +30,8 @@ import Testing
             let right = Base64.text(MD5Digest.of([1, 2]))
             try await s3.send("PUT", "/bucket/a", headers: ["Content-MD5": right], body: [1, 2]).expect(200)
             try await s3.send("PUT", "/bucket/b", headers: ["Content-MD5": right], body: [2, 1]).expect(400, .badDigest)
-            try await s3.send("PUT", "/bucket/b", headers: ["Content-MD5": "AAAA"], body: [1]).expect(400, .invalidDigest)
+            try await s3.send("PUT", "/bucket/b", headers: ["Content-MD5": "AAAA"], body: [1]).expect(
+                400, .invalidDigest)
             try await s3.send("PUT", "/bucket/b", body: [1], payload: .of([2])).expect(400, .contentSHA256Mismatch)
             try await s3.send("PUT", "/bucket/c", body: [1], payload: .unsigned).expect(200)
             let two = ["x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-crc32c": "AAAAAA=="]
@@ -76,7 +79,8 @@ import Testing
             if hasTrailer { headers["x-amz-trailer"] = "x-amz-checksum-crc64nvme" }
             let trailer = hasTrailer ? [(name: "x-amz-checksum-crc64nvme", value: checksum)] : []
             let body = Self.framed(chunks, payload: payload, headers: headers, trailer: trailer)
-            let put = try await s3.send("PUT", "/bucket/key", headers: headers, body: body, payload: payload).expect(200)
+            let put = try await s3.send("PUT", "/bucket/key", headers: headers, body: body, payload: payload).expect(
+                200)
             #expect(put.header("x-amz-checksum-crc64nvme") == (hasTrailer ? checksum : nil))
             let get = try await s3.send("GET", "/bucket/key").expect(200)
             #expect(get.body == content)

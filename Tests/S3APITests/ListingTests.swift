@@ -92,7 +92,8 @@ import Testing
     @Test func refusesBrokenParameters() async throws {
         try await S3Fixture.run { s3 in
             for query: KeyValuePairs<String, String> in [
-                ["max-keys": "-1"], ["max-keys": "x"], ["max-keys": "99999999999999999999"], ["encoding-type": "base64"],
+                ["max-keys": "-1"], ["max-keys": "x"], ["max-keys": "99999999999999999999"],
+                ["encoding-type": "base64"],
                 ["list-type": "3"], ["list-type": "2", "continuation-token": "%"],
                 ["list-type": "2", "continuation-token": "/w=="],
             ] {
@@ -115,7 +116,8 @@ import Testing
                 """
             let bytes = Array(body.utf8)
             let result = try await s3.send(
-                "POST", "/bucket", ["delete": ""], headers: ["Content-MD5": Base64.text(MD5Digest.of(bytes))], body: bytes
+                "POST", "/bucket", ["delete": ""], headers: ["Content-MD5": Base64.text(MD5Digest.of(bytes))],
+                body: bytes
             ).expect(200).xml()
             #expect(result.all("Deleted").map { $0["Key"]?.text } == ["a", "e f+é", "missing"])
             #expect(result.all("Error").map { $0["Code"]?.text } == ["KeyTooLongError"])
@@ -130,7 +132,8 @@ import Testing
         try await withKeys { s3 in
             let good = Array("<Delete><Object><Key>a</Key></Object></Delete>".utf8)
             let before = try await s3.objects().count
-            try await s3.send("POST", "/bucket", ["delete": ""], body: Array("<Delete>".utf8)).expect(400, .malformedXML)
+            try await s3.send("POST", "/bucket", ["delete": ""], body: Array("<Delete>".utf8)).expect(
+                400, .malformedXML)
             try await s3.send(
                 "POST", "/bucket", ["delete": ""], headers: ["Content-MD5": Base64.text(MD5Digest.of([1]))], body: good
             ).expect(400, .badDigest)

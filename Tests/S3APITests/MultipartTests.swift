@@ -37,7 +37,8 @@ import Testing
             let first = try await s3.send("GET", "/bucket/key", ["uploadId": id, "max-parts": "1"]).xml()
             #expect(first["IsTruncated"]?.text == "true")
             #expect(first["NextPartNumberMarker"]?.text == "2")
-            let done = try await s3.send("POST", "/bucket/key", ["uploadId": id], body: Self.document(eTags)).expect(200)
+            let done = try await s3.send("POST", "/bucket/key", ["uploadId": id], body: Self.document(eTags)).expect(
+                200)
             let eTag = "\"\(MultipartChecksum.eTag(partDigests: parts.map { MD5Digest.of($0) }))\""
             #expect(try done.text("ETag") == eTag)
             #expect(try done.text("Location") == "http://localhost/bucket/key")
@@ -77,7 +78,8 @@ import Testing
                 : Base64.text(Checksum.of(parts.flatMap { $0 }, algorithm))
             let wrong = Base64.text([UInt8](repeating: 0, count: algorithm.length))
             try await s3.send(
-                "POST", "/bucket/key", ["uploadId": id], headers: [algorithm.headerName: wrong], body: Self.document(eTags)
+                "POST", "/bucket/key", ["uploadId": id], headers: [algorithm.headerName: wrong],
+                body: Self.document(eTags)
             ).expect(400, .badDigest)
             let done = try await s3.send(
                 "POST", "/bucket/key", ["uploadId": id], headers: [algorithm.headerName: expected],
@@ -97,7 +99,9 @@ import Testing
             try await s3.send("PUT", "/bucket/source", body: content, payload: .unsigned).expect(200)
             let id = try await Self.begin(s3)
             var eTags: [(number: Int, eTag: String?)] = []
-            for (number, range) in [(1, "bytes=0-\(Self.partSize - 1)"), (2, "bytes=\(Self.partSize)-\(content.count - 1)")] {
+            for (number, range) in [
+                (1, "bytes=0-\(Self.partSize - 1)"), (2, "bytes=\(Self.partSize)-\(content.count - 1)"),
+            ] {
                 let copy = try await s3.send(
                     "PUT", "/bucket/key", ["partNumber": "\(number)", "uploadId": id],
                     headers: ["x-amz-copy-source": "/bucket/source", "x-amz-copy-source-range": range]

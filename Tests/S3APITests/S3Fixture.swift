@@ -103,7 +103,7 @@ struct S3Fixture: Sendable {
         return "\(path)?\(signed)"
     }
 
-    /// How many bytes of anything the store has staged or stored, for tests that must leave nothing.
+    /// The keys of the bucket `bucket`, as the store has them.
     func objects() async throws -> [String] {
         try await store.list(bucket: try BucketName("bucket")).objects.map(\.key.text)
     }
@@ -127,7 +127,9 @@ struct Answer: Sendable {
     }
 
     @discardableResult
-    func expect(_ status: Int, _ code: S3ErrorCode? = nil, sourceLocation: SourceLocation = #_sourceLocation) throws -> Answer {
+    func expect(_ status: Int, _ code: S3ErrorCode? = nil, sourceLocation: SourceLocation = #_sourceLocation) throws
+        -> Answer
+    {
         #expect(self.status == status, "\(text)", sourceLocation: sourceLocation)
         if let code { #expect(try text("Code") == code.rawValue, sourceLocation: sourceLocation) }
         #expect(header("x-amz-request-id")?.utf8.count == 16, sourceLocation: sourceLocation)

@@ -45,10 +45,14 @@ struct BucketTests {
     }
 
     @Test func tellsWhatWasNotRemoved() async throws {
-        try await withClient(answering: { _ in
-            LoopbackResponse(
-                text: "<DeleteResult><Error><Key>k</Key><Code>AccessDenied</Code><Message>No.</Message></Error></DeleteResult>")
-        }) { client in
+        try await withClient(
+            answering: responder { _ in
+                LoopbackResponse(
+                    text:
+                        "<DeleteResult><Error><Key>k</Key><Code>Denied</Code><Message>No.</Message></Error></DeleteResult>"
+                )
+            }
+        ) { client in
             let failures = try await client.delete(bucket: "b", keys: ["k"])
             #expect(failures.map(\.key) == ["k"])
             #expect(failures.map(\.reason) == ["No."])
@@ -60,12 +64,12 @@ struct BucketTests {
         try await withClient(of: store) { client in
             try await client.createBucket("one")
             try await client.createBucket("one")
-            let answer = try await client.hasBucket("one")
-            #expect(answer)
-            let answer2 = try await client.hasBucket("two")
-            #expect(answer2 == false)
-            let answer3 = try await client.listBuckets().map(\.name)
-            #expect(answer3 == ["one"])
+            let hasOne = try await client.hasBucket("one")
+            #expect(hasOne)
+            let hasTwo = try await client.hasBucket("two")
+            #expect(hasTwo == false)
+            let names = try await client.listBuckets().map(\.name)
+            #expect(names == ["one"])
             try await client.deleteBucket("one")
             let gone = await code { () throws(S3ClientError) in try await client.deleteBucket("one") }
             #expect(gone == .notFound)
@@ -75,14 +79,17 @@ struct BucketTests {
 
 struct FailureTests {
     @Test(arguments: [
-        (HTTPResponseStatus.forbidden, "SignatureDoesNotMatch", S3ClientError.Code.refused(status: 403, s3Code: "SignatureDoesNotMatch")),
+        (
+            HTTPResponseStatus.forbidden, "SignatureDoesNotMatch",
+            S3ClientError.Code.refused(status: 403, s3Code: "SignatureDoesNotMatch")
+        ),
         (.notFound, "NoSuchBucket", .notFound), (.notFound, "NoSuchKey", .notFound),
         (.serviceUnavailable, "SlowDown", .refused(status: 503, s3Code: "SlowDown")),
         (.movedPermanently, "PermanentRedirect", .refused(status: 301, s3Code: "PermanentRedirect")),
         (.notImplemented, "NotImplemented", .refused(status: 501, s3Code: "NotImplemented")),
     ])
     func mapsRefusals(status: HTTPResponseStatus, s3Code: String, expected: S3ClientError.Code) async throws {
-        try await withClient(answering: { _ in FakeStore.error(status, s3Code, "Why.") }) { client in
+        try await withClient(answering: responder { _ in FakeStore.error(status, s3Code, "Why.") }) { client in
             let code = await code { () throws(S3ClientError) in _ = try await client.list(bucket: "b") }
             #expect(code == expected)
         }
@@ -96,15 +103,17 @@ struct FailureTests {
     }
 
     @Test(arguments: [
-        "", "<html><body>proxy</body></html>", "{}", "<ListBucketResult>", "<ListBucketResult><Contents/></ListBucketResult>",
+        "", "<html><body>proxy</body></html>", "{}", "<ListBucketResult>",
+        "<ListBucketResult><Contents/></ListBucketResult>",
         "<ListBucketResult><Contents><Key>k</Key><Size>much</Size></Contents></ListBucketResult>",
         "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
-        "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%ZZ</Key><Size>1</Size></Contents></ListBucketResult>",
+        "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%ZZ</Key><Size>1</Size></Contents>"
+            + "</ListBucketResult>",
         "<!DOCTYPE x [<!ENTITY a \"b\">]><ListBucketResult/>",
         String(repeating: "<a>", count: 100_000),
     ])
     func refusesMalformedListings(text: String) async throws {
-        try await withClient(answering: { _ in LoopbackResponse(text: text) }) { client in
+        try await withClient(answering: responder { _ in LoopbackResponse(text: text) }) { client in
             let code = await code { () throws(S3ClientError) in _ = try await client.list(bucket: "b") }
             #expect(code == .malformedAnswer)
         }
@@ -112,8 +121,9 @@ struct FailureTests {
 
     @Test func noticesAListingThatNeverEnds() async throws {
         let text =
-            "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>"
-        try await withClient(answering: { _ in LoopbackResponse(text: text) }) { client in
+            "<ListBucketResult><IsTruncated>true</IsTruncated>"
+            + "<NextContinuationToken>t</NextContinuationToken></ListBucketResult>"
+        try await withClient(answering: responder { _ in LoopbackResponse(text: text) }) { client in
             let first = try await client.list(bucket: "b")
             #expect(first.continuation == "t")
             let code = await code { () throws(S3ClientError) in
@@ -127,7 +137,8 @@ struct FailureTests {
         let port = try await LoopbackServer.closedPort()
         try await HTTPClient.withHTTPClient(configuration: .objectTransfers) { http in
             let client = S3Client(
-                endpoint: try S3Endpoint("http://127.0.0.1:\(port)"), accessKey: "a", secretKey: "s", httpClient: http)
+                endpoint: try S3Endpoint("http://127.0.0.1:\(port)"), accessKey: "a", secretKey: "s", httpClient: http
+            )
             let code = await code { () throws(S3ClientError) in _ = try await client.listBuckets() }
             #expect(code == .unreachable)
         }

@@ -9,15 +9,18 @@ import Testing
 struct SigningTests {
     /// What the server must see is what was signed, for keys that a URL parser would like to change.
     @Test(arguments: [
-        "plain", "a/../b", "./x", "../../etc/passwd", "a//b", "/leading", "trailing/", "two words", "a+b", "100%", "%2F",
+        "plain", "a/../b", "./x", "../../etc/passwd", "a//b", "/leading", "trailing/", "two words", "a+b", "100%",
+        "%2F",
         "é/ü/日本語/😀", "a?b#c&d=e", "~tilde", "quote\"'<>&", "new\nline", "semi;colon:at@", "[x]{y}|z^`\\",
     ])
     func signsWhatItSends(key: String) async throws {
         let seen = Mutex<LoopbackRequest?>(nil)
-        try await withClient(answering: { request in
-            seen.withLock { $0 = request }
-            return LoopbackResponse(headers: ["etag": "\"x\""])
-        }) { client in
+        try await withClient(
+            answering: responder { request in
+                seen.withLock { $0 = request }
+                return LoopbackResponse(headers: ["etag": "\"x\""])
+            }
+        ) { client in
             try await client.put(bytes: Array("content".utf8), bucket: "bucket", key: key)
         }
         let request = try #require(seen.withLock { $0 })
@@ -35,10 +38,12 @@ struct SigningTests {
 
     @Test func signsQueries() async throws {
         let seen = Mutex<LoopbackRequest?>(nil)
-        try await withClient(answering: { request in
-            seen.withLock { $0 = request }
-            return LoopbackResponse(text: "<ListBucketResult/>")
-        }) { client in
+        try await withClient(
+            answering: responder { request in
+                seen.withLock { $0 = request }
+                return LoopbackResponse(text: "<ListBucketResult/>")
+            }
+        ) { client in
             _ = try await client.list(
                 bucket: "b", prefix: "a b+c/é&x=1", delimiter: "/", continuation: "to/ken==+")
         }

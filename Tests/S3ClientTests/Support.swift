@@ -27,7 +27,7 @@ func withClient(
     partSize: Model.ByteCount = .mebibytes(64),
     _ body: @Sendable @escaping (S3Client) async throws -> Void
 ) async throws {
-    try await withClient(partSize: partSize, answering: { store.answer($0) }, body)
+    try await withClient(partSize: partSize, answering: responder { store.answer($0) }, body)
 }
 
 /// The code of the error that some work throws; `nil` where it throws none.

@@ -2,10 +2,11 @@ import LoopbackServer
 import Model
 import NIOCore
 import NIOHTTP1
-@testable import S3Client
 import Synchronization
 import SystemPackage
 import Testing
+
+@testable import S3Client
 
 struct TransferTests {
     @Test(arguments: [0, 1, 1000, 600_000, 1_500_000])
@@ -26,7 +27,8 @@ struct TransferTests {
                 #expect(head.contentType == "text/x")
                 #expect(head.lastModified?.rfc3339() == "2026-01-02T03:04:05Z")
                 try await client.get(
-                    bucket: "in", key: "a/b", to: target, progress: { count in moved.withLock { $0.received += count } })
+                    bucket: "in", key: "a/b", to: target,
+                    progress: { count in moved.withLock { $0.received += count } })
             }
             #expect(store.object("in", "a/b")?.bytes == bytes)
             #expect(try target.readAll() == bytes)
@@ -49,9 +51,11 @@ struct TransferTests {
     @Test func aBrokenDownloadLeavesTheOldFile() async throws {
         try await TemporaryFolder.with { folder in
             let target = try folder.appending("file").write("old".utf8)
-            try await withClient(answering: { _ in
-                LoopbackResponse(body: .truncated(ByteBuffer(repeating: 1, count: 700_000), length: 1_000_000))
-            }) { client in
+            try await withClient(
+                answering: responder { _ in
+                    LoopbackResponse(body: .truncated(ByteBuffer(repeating: 1, count: 700_000), length: 1_000_000))
+                }
+            ) { client in
                 let code = await code { () throws(S3ClientError) in
                     try await client.get(bucket: "b", key: "k", to: target)
                 }
@@ -132,10 +136,15 @@ struct MultipartTests {
         let store = FakeStore(buckets: ["b"])
         try await TemporaryFolder.with { folder in
             let source = try folder.appending("large").write([UInt8](repeating: 7, count: 4 << 20))
-            try await withClient(partSize: .mebibytes(1), answering: { request in
-                if request.parameter("partNumber") == "3" { return FakeStore.error(.internalServerError, "InternalError") }
-                return store.answer(request)
-            }) { client in
+            try await withClient(
+                partSize: .mebibytes(1),
+                answering: responder { request in
+                    if request.parameter("partNumber") == "3" {
+                        return FakeStore.error(.internalServerError, "InternalError")
+                    }
+                    return store.answer(request)
+                }
+            ) { client in
                 let failed = await code { () throws(S3ClientError) in
                     try await client.put(file: source, bucket: "b", key: "large")
                 }
@@ -150,10 +159,13 @@ struct MultipartTests {
         let store = FakeStore(buckets: ["b"])
         try await TemporaryFolder.with { folder in
             let source = try folder.appending("large").write([UInt8](repeating: 7, count: 2 << 20))
-            try await withClient(partSize: .mebibytes(1), answering: { request in
-                let isCompletion = request.method == .POST && request.parameter("uploadId") != nil
-                return isCompletion ? FakeStore.error(.ok, "InternalError", "try again") : store.answer(request)
-            }) { client in
+            try await withClient(
+                partSize: .mebibytes(1),
+                answering: responder { request in
+                    let isCompletion = request.method == .POST && request.parameter("uploadId") != nil
+                    return isCompletion ? FakeStore.error(.ok, "InternalError", "try again") : store.answer(request)
+                }
+            ) { client in
                 let failed = await code { () throws(S3ClientError) in
                     try await client.put(file: source, bucket: "b", key: "large")
                 }
@@ -168,12 +180,15 @@ struct MultipartTests {
         try await TemporaryFolder.with { folder in
             let source = try folder.appending("large").write([UInt8](repeating: 7, count: 4 << 20))
             let (arrived, signal) = AsyncStream.makeStream(of: Void.self)
-            try await withClient(partSize: .mebibytes(1), answering: { request in
-                guard request.parameter("partNumber") == "2" else { return store.answer(request) }
-                signal.yield()
-                // Never answers by itself: the end of the connection ends it.
-                return LoopbackResponse(headers: ["etag": "\"x\""], body: .stream(AsyncStream { _ in }))
-            }) { client in
+            try await withClient(
+                partSize: .mebibytes(1),
+                answering: responder { request in
+                    guard request.parameter("partNumber") == "2" else { return store.answer(request) }
+                    signal.yield()
+                    // Never answers by itself: the end of the connection ends it.
+                    return LoopbackResponse(headers: ["etag": "\"x\""], body: .stream(AsyncStream { _ in }))
+                }
+            ) { client in
                 // Awaited below, and cancelled when the second part has arrived.
                 let upload = Task {
                     await code { () throws(S3ClientError) in

@@ -58,8 +58,16 @@ import Testing
         #expect(code(try setting("x-amz-meta-shape", "round")) == .accessDenied)
         let unsigned = try setting("x-amz-content-sha256", PayloadHash.unsigned.header)
         #expect(code(unsigned) == .signatureDoesNotMatch)
-        #expect(code(try setting("x-amz-content-sha256", nil)) == .invalidRequest)
-        #expect(code(try setting("x-amz-content-sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD")) == .invalidArgument)
+        // Without the header and without a body, the hash of nothing counts; this request was signed with it, and
+        // with the header, so that only the list of signed headers differs.
+        #expect(code(try setting("x-amz-content-sha256", nil)) == .signatureDoesNotMatch)
+        let withBody = try changed { headers in
+            headers.removeAll { $0.name == "x-amz-content-sha256" }
+            headers.append(("Content-Length", "1"))
+        }
+        #expect(code(withBody) == .invalidRequest)
+        #expect(
+            code(try setting("x-amz-content-sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD")) == .invalidArgument)
         #expect(code(try setting("x-amz-date", nil)) == .accessDenied)
         #expect(code(try setting("x-amz-date", "20130524")) == .accessDenied)
     }
@@ -69,9 +77,10 @@ import Testing
         #expect(code(try changed(), key: other) == .signatureDoesNotMatch)
     }
 
-    @Test(arguments: [
-        (-900, nil), (900, nil), (-901, S3ErrorCode.requestTimeTooSkewed), (901, .requestTimeTooSkewed),
-    ] as [(Int64, S3ErrorCode?)])
+    @Test(
+        arguments: [
+            (-900, nil), (900, nil), (-901, S3ErrorCode.requestTimeTooSkewed), (901, .requestTimeTooSkewed),
+        ] as [(Int64, S3ErrorCode?)])
     func bindsToTheClock(seconds: Int64, expected: S3ErrorCode?) throws {
         #expect(code(try changed(), now: Self.time + .seconds(seconds)) == expected)
     }
@@ -82,7 +91,10 @@ import Testing
         ("Bearer abc", .invalidRequest),
         ("AWS4-HMAC-SHA256 ", .authorizationHeaderMalformed),
         ("AWS4-HMAC-SHA256 Credential=a/20130524/r/s3/aws4_request, SignedHeaders=host", .authorizationHeaderMalformed),
-        ("AWS4-HMAC-SHA256 Credential=a/s3/aws4_request, SignedHeaders=host, Signature=00", .authorizationHeaderMalformed),
+        (
+            "AWS4-HMAC-SHA256 Credential=a/s3/aws4_request, SignedHeaders=host, Signature=00",
+            .authorizationHeaderMalformed
+        ),
         (
             "AWS4-HMAC-SHA256 Credential=a/20130524/r/ec2/aws4_request, SignedHeaders=host, Signature=00",
             .authorizationHeaderMalformed
@@ -169,6 +181,37 @@ import Testing
         #expect(cache.count == 2)
         _ = cache.key(accessKey: "b", secretKey: "s", scope: scope)
         #expect(cache.count == 1)
+    }
+
+    /// The worked example of the S3 user guide ("Query string request authentication alternative").
+    @Test func knowsVersionTwoInQueries() throws {
+        let query = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&Expires=1175139620"
+        func received(_ method: String, _ target: String) throws -> ReceivedRequest {
+            try ReceivedRequest(method: method, target: target, headers: [("host", "johnsmith.s3.amazonaws.com")])
+        }
+        func code(
+            _ request: ReceivedRequest, secret: String = SignatureVectorTests.credentials.secretKey, at seconds: Int64
+        )
+            -> S3ErrorCode?
+        {
+            do throws(S3Error) {
+                try LegacyPresignature(of: request)?.verify(request, secretKey: secret, now: Instant(seconds: seconds))
+                return nil
+            } catch {
+                return error.code
+            }
+        }
+        let good = try received("GET", "/johnsmith/photos/puppy.jpg?\(query)")
+        #expect(code(good, at: 1_175_139_620) == nil)
+        #expect(try LegacyPresignature(of: good)?.accessKey == "AKIAIOSFODNN7EXAMPLE")
+        #expect(code(good, at: 1_175_139_621) == .accessDenied)
+        #expect(code(good, secret: "other", at: 0) == .signatureDoesNotMatch)
+        #expect(code(try received("PUT", "/johnsmith/photos/puppy.jpg?\(query)"), at: 0) == .signatureDoesNotMatch)
+        #expect(code(try received("GET", "/johnsmith/photos/other.jpg?\(query)"), at: 0) == .signatureDoesNotMatch)
+        #expect(code(try received("GET", "/johnsmith/photos/puppy.jpg?acl&\(query)"), at: 0) == .signatureDoesNotMatch)
+        #expect(code(try received("GET", "/a?AWSAccessKeyId=x&Signature=y&Expires=z"), at: 0) == .accessDenied)
+        #expect(code(try received("GET", "/a?AWSAccessKeyId=x"), at: 0) == .accessDenied)
+        #expect(try LegacyPresignature(of: received("GET", "/a")) == nil)
     }
 
     @Test func hidesTheSecret() {

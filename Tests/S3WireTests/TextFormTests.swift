@@ -112,9 +112,10 @@ import Testing
     }
 
     @Test func knowsPayloadForms() {
-        for form in ["UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", PayloadHash.empty.header]
-        {
+        for form in [
+            "UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", PayloadHash.empty.header,
+        ] {
             #expect(PayloadHash(header: form)?.header == form)
         }
         #expect(PayloadHash.empty.header == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")

@@ -13,8 +13,13 @@ enum Subject: String, Sendable, CaseIterable, CustomTestStringConvertible {
     var testDescription: String { rawValue }
 
     /// Those that work on this machine.
-    static func usable() async -> [Subject] { [.process, .processWithoutControlGroups] }
+    static func usable() async -> [Subject] {
+        let reason = await ContainerFixture.reasonAgainst
+        if let reason { print("The container sandbox is not tested: \(reason)") }
+        return reason == nil ? allCases : [.process, .processWithoutControlGroups]
+    }
 
+    /// Those that enforce limits here.
     static func limited() async -> [Subject] {
         var subjects: [Subject] = []
         for subject in await usable() {
@@ -25,26 +30,26 @@ enum Subject: String, Sendable, CaseIterable, CustomTestStringConvertible {
     }
 
     /// Calls the body with a fresh sandbox, and shuts it down.
-    func with<Value: Sendable>(_ body: (Workbench) async throws -> Value) async throws -> Value {
+    func with<Value: Sendable>(
+        network: SandboxNetwork = .none,
+        _ body: (Workbench) async throws -> Value
+    ) async throws -> Value {
         let scratch = try Scratch()
-        let sandbox = try await make(scratch)
-        let bench = Workbench(sandbox: sandbox, image: nil, scratch: scratch)
-        do {
-            let value = try await body(bench)
-            await sandbox.shutDown()
-            return value
-        } catch {
-            await sandbox.shutDown()
-            throw error
-        }
-    }
-
-    private func make(_ scratch: Scratch) async throws -> any Sandbox {
+        let bench: Workbench
         switch self {
-        case .process, .container:
-            return ProcessSandbox(ProcessSandbox.Settings(dataDirectory: scratch.path))
+        case .process:
+            let settings = ProcessSandbox.Settings(dataDirectory: scratch.path)
+            bench = Workbench(sandbox: ProcessSandbox(settings), image: nil, scratch: scratch)
         case .processWithoutControlGroups:
-            return ProcessSandbox(ProcessSandbox.Settings(dataDirectory: scratch.path, usesControlGroups: false))
+            let settings = ProcessSandbox.Settings(dataDirectory: scratch.path, usesControlGroups: false)
+            bench = Workbench(sandbox: ProcessSandbox(settings), image: nil, scratch: scratch)
+        case .container:
+            let sandbox = try await ContainerFixture.sandbox(in: scratch, network: network)
+            bench = Workbench(sandbox: sandbox, image: ContainerFixture.image, scratch: scratch)
         }
+        let result: Result<Value, any Error>
+        do { result = .success(try await body(bench)) } catch { result = .failure(error) }
+        await bench.sandbox.shutDown()
+        return try result.get()
     }
 }

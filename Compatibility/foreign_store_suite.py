@@ -1,0 +1,52 @@
+"""Results that go to an S3 store of somebody else: rclone's server over a directory."""
+
+import os
+
+from cases import case, expect, random_bytes
+from invocation_suite import jobs_done, minio
+from webdav_suite import Server
+
+ACCESS_KEY, SECRET_KEY = "foreign-access", "foreign-secret"
+
+
+@case("rclone serve s3: results arrive byte for byte, large ones in parts")
+def rclone(context):
+    def command(folder, port):
+        os.makedirs(os.path.join(folder, "foreign"), exist_ok=True)
+        return [
+            context.tool("rclone"),
+            "--config",
+            "/dev/null",
+            "serve",
+            "s3",
+            folder,
+            "--addr",
+            f"127.0.0.1:{port}",
+            "--auth-key",
+            f"{ACCESS_KEY},{SECRET_KEY}",
+        ]
+
+    with Server(context, "rclone-s3", command) as server:
+        provider = {
+            "endpoint": f"http://127.0.0.1:{server.port}",
+            "region": "us-east-1",
+            "access_key": ACCESS_KEY,
+            "secret_key": SECRET_KEY,
+        }
+        context.server.create_service(
+            "foreign",
+            'cd "$TMP_OUTPUT_DIR"; mkdir "sub dir"; cp "$INPUT_FILE_PATH" .; cp "$INPUT_FILE_PATH" "sub dir/ü +1"\n',
+            input=[minio("foreign/in")],
+            output=[{"storage_provider": "minio.other", "path": "foreign/results"}],
+            storage_providers={"minio": {"other": provider}},
+        )
+        bodies = {"small": b"1", "empty": b"", "large": random_bytes(66 * 1024 * 1024 + 3)}
+        for number, (name, body) in enumerate(bodies.items(), 1):
+            context.boto().put_object(Bucket="foreign", Key=f"in/{name}", Body=body)
+            jobs = jobs_done(context, "foreign", number)
+            expect(all(job["state"] == "succeeded" for job in jobs), f"jobs: {jobs}")
+            for target in (name, "sub dir/ü +1"):
+                path = os.path.join(server.folder, "foreign/results", target)
+                expect(os.path.exists(path), f"{target} did not arrive")
+                with open(path, "rb") as file:
+                    expect(file.read() == body, f"{target} differs")

@@ -1,0 +1,57 @@
+# Two commands do everything on a fresh Debian 12 with the Swift toolchain: `make demo` and `make test`.
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+RELEASE := .build/release/apus
+RELEASE_FLAGS := -c release --product apus --static-swift-stdlib
+
+.PHONY: help demo test unit compatibility lint format build bench install clean
+
+help:
+	@echo 'make demo      two clusters on this machine process a video, from edge to cloud'
+	@echo 'make test      all tests: unit, contract, and foreign clients against a live Apus'
+	@echo 'make build     the release binary, $(RELEASE)'
+	@echo 'make install   copy it to $(PREFIX)/bin (PREFIX=…)'
+	@echo 'make bench     measure it; writes Benchmarks/RESULTS.md'
+	@echo 'make lint      formatting, and the rules of the house'
+	@echo 'make format    format all Swift files'
+
+demo:
+	scripts/install-deps.sh demo
+	@$(MAKE) --no-print-directory build
+	APUS=$(RELEASE) scripts/demo.sh
+
+test: unit compatibility
+
+unit:
+	scripts/install-deps.sh test
+	@echo 'Building with tests; the first time takes five to ten minutes.'
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+compatibility:
+	scripts/install-deps.sh test
+	$(SWIFT) build --build-tests
+	APUS=.build/debug/apus Compatibility/run.sh
+
+lint:
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+	scripts/check-house.py
+
+format:
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+build:
+	scripts/install-deps.sh build
+	@[ -x $(RELEASE) ] || echo 'Building the release binary; the first time takes ten to twenty minutes on two cores.'
+	$(SWIFT) build $(RELEASE_FLAGS)
+
+bench: build
+	scripts/install-deps.sh bench
+	python3 Benchmarks/run.py --apus $(RELEASE)
+
+install: build
+	install -D -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/apus
+
+clean:
+	rm -rf .build .venv .demo

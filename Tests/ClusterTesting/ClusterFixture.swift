@@ -1,0 +1,158 @@
+import AsyncHTTPClient
+package import Cluster
+import DurableSQLite
+import Glibc
+package import Logging
+package import Model
+package import ObjectEngine
+package import Sandboxes
+package import Scheduling
+import ServiceLifecycle
+package import StateStore
+package import SystemPackage
+
+/// A whole cluster on a directory of its own, with process sandboxes and without HTTP.
+package struct ClusterFixture: Sendable {
+    /// What tests change.
+    package struct Options: Sendable {
+        package var capacity = Resources(cpu: MilliCPU(4000), memory: ByteCount(4 << 30))
+        package var grace = Duration.seconds(20)
+        package var maximumEvent = ByteCount(1 << 20)
+        package var logLimit = ByteCount(1 << 20)
+        /// The longest pause between two tries to deliver.
+        package var deliveryPause = Duration.milliseconds(20)
+        /// Whether services that name no sandbox run as processes.
+        package var runsAllAsProcesses = true
+        package var retention = Retention()
+
+        package init() {}
+    }
+
+    package let options: Options
+    package let data: DataDirectory
+    package let objects: ObjectStore
+    package let state: ClusterState
+    package let catalog: ServiceCatalog
+    package let logs: JobLogs
+    package let scheduler: JobScheduler
+    package let allowedImages: AllowedImages
+    package let registry: ServiceRegistry
+    package let jobs: JobBoard
+    package let runs: RunDispatcher
+    package let buckets: BucketDesk
+    package let images: ImageDesk
+    package let status: ClusterStatus
+    package let housekeeper: Housekeeper
+    package let sandboxes: SandboxSet
+    package let logger: Logger
+    private let router: EventRouter
+    private let deliveries: DeliveryService
+    private let recovery: Recovery
+    private let httpClient: HTTPClient
+
+    package static let now: @Sendable () -> Instant = {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+
+    package static let clusterStore = ServiceDefinition.ClusterStore(
+        endpoint: "http://127.0.0.1:9000", verify: true, region: "us-east-1"
+    )
+
+    /// Opens a cluster as `apus serve` does, up to but without the recovery and what runs.
+    package init(at path: FilePath, _ options: Options = Options()) async throws {
+        let now = Self.now
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        self.options = options
+        self.logger = logger
+        data = try DataDirectory.open(at: path)
+        objects = try await ObjectStore.open(at: data.objects, durability: .never, logger: logger, now: now)
+        state = try await ClusterState.open(at: data.stateFile.string, durability: .never)
+        sandboxes = SandboxSet(
+            process: ProcessSandbox(.init(dataDirectory: data.root)), container: nil,
+            containerProblem: "there is no container runtime here: install crun",
+            runsAllAsProcesses: options.runsAllAsProcesses
+        )
+        httpClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(timeout: .init(connect: .seconds(2))))
+        catalog = ServiceCatalog()
+        logs = JobLogs(folder: data.logs, limit: options.logLimit)
+        let signal = Signal()
+        let executor = JobExecutor(
+            data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs,
+            deliverySignal: signal, now: now, logger: logger
+        )
+        scheduler = JobScheduler(
+            capacity: options.capacity, store: state, grace: options.grace, logger: logger,
+            execute: { await executor.execute($0) }
+        )
+        allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
+        registry = ServiceRegistry(
+            data: data, store: objects, state: state, catalog: catalog, scheduler: scheduler, sandboxes: sandboxes,
+            logs: logs, deliverySignal: signal, allowedImages: allowedImages, clusterStore: Self.clusterStore,
+            httpClient: httpClient, now: now, logger: logger
+        )
+        recovery = Recovery(
+            data: data, state: state, sandboxes: sandboxes, registry: registry, executor: executor, logger: logger
+        )
+        jobs = JobBoard(data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, now: now)
+        status = ClusterStatus(
+            store: objects, jobs: jobs, scheduler: scheduler, nodeName: "node", started: Instant(seconds: 1_700_000_000)
+        )
+        runs = RunDispatcher(
+            data: data, store: objects, catalog: catalog, sandboxes: sandboxes, scheduler: scheduler,
+            executor: executor, maximumEvent: options.maximumEvent, logger: logger
+        )
+        buckets = BucketDesk(store: objects, catalog: catalog)
+        images = ImageDesk(data: data, images: try await ImageStore.open(at: data.images), catalog: catalog)
+        housekeeper = Housekeeper(
+            data: data, state: state, logs: logs, retention: options.retention, now: now, logger: logger
+        )
+        deliveries = DeliveryService(
+            data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
+            signal: signal, now: now, logger: logger
+        )
+        router = EventRouter(
+            store: objects, state: state, catalog: catalog, scheduler: scheduler, now: now, logger: logger
+        )
+    }
+
+    /// Brings back what an earlier run left; once, before `whileServing`.
+    package func recover() async throws { try await recovery.run() }
+
+    /// Runs router, scheduler and deliveries for the time of `body`, then stops them gracefully.
+    package func whileServing<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
+        let group = ServiceGroup(
+            configuration: .init(services: [deliveries, scheduler, router].map { .init(service: $0) }, logger: logger)
+        )
+        return try await withThrowingTaskGroup(of: T?.self) { tasks in
+            tasks.addTask {
+                try await group.run()
+                return nil
+            }
+            tasks.addTask {
+                do {
+                    let value = try await body()
+                    await group.triggerGracefulShutdown()
+                    return value
+                } catch {
+                    await group.triggerGracefulShutdown()
+                    throw error
+                }
+            }
+            var value: T?
+            for try await result in tasks { if let result { value = result } }
+            guard let value else { throw CancellationError() }
+            return value
+        }
+    }
+
+    /// Closes all files; another fixture can open the directory then.
+    package func close() async {
+        await sandboxes.shutDown()
+        await objects.close()
+        await state.close()
+        try? await httpClient.shutdown()  // Nothing is sent any more.
+        data.close()
+    }
+}
