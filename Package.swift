@@ -74,7 +74,7 @@ let rooms: [[Target]] = [
         "ObjectEngine",
         ["Model", "S3Wire", "DurableSQLite", crypto, grdb, logging, nioCore, nioPosix, nioFileSystem, systemPackage]
     ),
-    room("StateStore", ["Model", "DurableSQLite", grdb, logging, systemPackage]),
+    room("StateStore", ["Model", "DurableSQLite", grdb, logging, systemPackage], tests: ["LoopbackServer"]),
     room("Sandboxes", ["Model", logging, subprocess, systemPackage, nioCore, nioPosix]),
     room(
         "Providers",
@@ -90,7 +90,7 @@ let rooms: [[Target]] = [
             "Model", "Scheduling", "ObjectEngine", "StateStore", "Sandboxes", "Providers", "Identity",
             "S3Wire", asyncHTTPClient, lifecycle, logging, metrics, nioCore, nioPosix, systemPackage,
         ],
-        tests: ["ClusterTesting", "LoopbackServer", nioHTTP1]
+        tests: ["ClusterTesting", "LoopbackServer", nioHTTP1, subprocess]
     ),
     // Delivery.
     room(
@@ -99,7 +99,7 @@ let rooms: [[Target]] = [
             "Model", "Cluster", "Identity", "ObjectEngine", "S3Wire", "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry",
             hummingbird, httpTypes, logging, metrics, nioCore, nioPosix, systemPackage,
         ],
-        tests: [hummingbirdTesting]
+        tests: ["ClusterTesting", "LoopbackServer", hummingbirdTesting]
     ),
     room(
         "S3API",

@@ -99,7 +99,7 @@ package final class JobExecutor: Sendable {
         let runStart = ContinuousClock.now
         let log = attempt.log
         let now = now
-        let sandbox = try sandboxes.sandbox(for: attempt.service.sandbox)
+        let sandbox = try await sandboxes.sandbox(for: attempt.service.sandbox)
         let outcome = try await sandbox.run(invocation) { output in
             await log.append(LogRecord(time: now(), stream: output.stream.logStream, bytes: output.bytes))
         }

@@ -3,23 +3,19 @@ package import Sandboxes
 
 /// The sandboxes of this machine, and which of them a service gets.
 package struct SandboxSet: Sendable {
+    /// The container sandbox, as soon as it is known whether one works here.
+    package typealias LateContainer = @Sendable () async throws(SandboxError) -> any Sandbox
+
     private let process: any Sandbox
-    /// `nil` where no container runtime works here.
-    private let container: (any Sandbox)?
-    /// Why there is no container sandbox, and what to install.
-    private let containerProblem: String
+    private let container: LateContainer
     /// The operator chose to run every service as a process.
     private let runsAllAsProcesses: Bool
 
-    package init(
-        process: any Sandbox,
-        container: (any Sandbox)?,
-        containerProblem: String,
-        runsAllAsProcesses: Bool
-    ) {
+    /// - Parameter container: answers the container sandbox, cleared of what an earlier run left, or throws `unavailable`
+    ///   with what to install. Finding out takes longer than a start may take, so nobody waits for it who needs no container.
+    package init(process: any Sandbox, container: @escaping LateContainer, runsAllAsProcesses: Bool) {
         self.process = process
         self.container = container
-        self.containerProblem = containerProblem
         self.runsAllAsProcesses = runsAllAsProcesses
     }
 
@@ -32,32 +28,33 @@ package struct SandboxSet: Sendable {
     }
 
     /// - Throws: `SandboxError` with `unavailable`.
-    package func sandbox(for kind: SandboxKind) throws(SandboxError) -> any Sandbox {
+    package func sandbox(for kind: SandboxKind) async throws(SandboxError) -> any Sandbox {
         switch kind {
-        case .process: return process
-        case .container:
-            guard let container else { throw SandboxError(.unavailable, containerProblem) }
-            return container
+        case .process: process
+        case .container: try await container()
         }
     }
 
     /// Whether the service can run here; fetches its image where it asked for that.
     package func check(_ definition: ServiceDefinition) async throws(SandboxError) {
         let kind = kind(for: definition)
-        let sandbox = try sandbox(for: kind)
+        let sandbox = try await sandbox(for: kind)
         let image = kind == .container ? definition.image : nil
         try await sandbox.check(SandboxRequirements(image: image))
         if let image, definition.imagePrefetch { try await sandbox.prepare(image: image, progress: { _ in }) }
     }
 
-    private var all: [any Sandbox] { [process] + (container.map { [$0] } ?? []) }
+    /// What an earlier run left of processes. Containers are cleared before the first one starts.
+    package func removeLeftovers() async { await process.removeLeftovers() }
 
-    /// What the sandboxes enforce here, in sentences.
-    package var sentences: [String] {
-        all.flatMap(\.capabilities.sentences) + (container == nil ? [containerProblem] : [])
+    /// Ends everything that runs, at once.
+    package func killAll() async {
+        await process.removeLeftovers()
+        if let container = try? await container() { await container.removeLeftovers() }  // None, then none runs.
     }
 
-    package func removeLeftovers() async { for sandbox in all { await sandbox.removeLeftovers() } }
-
-    package func shutDown() async { for sandbox in all { await sandbox.shutDown() } }
+    package func shutDown() async {
+        await process.shutDown()
+        if let container = try? await container() { await container.shutDown() }  // None, then nothing waits.
+    }
 }

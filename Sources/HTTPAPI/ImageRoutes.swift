@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import Model
 import NIOCore
+import S3Wire
 import Sandboxes
 
 /// `/apus/v1/images`. Adding answers with lines of text as the work goes on; the last is `ok DIGEST` or `error TEXT`.
@@ -12,11 +13,20 @@ struct ImageRoutes: Sendable {
     func add(to group: RouterGroup<APIContext>) {
         group.get { _, _ in Response.json(.array(await gateway.images.all().flatMap(Self.json))) }
         group.post { request, _ in try await add(request) }
-        group.put(":image") { request, context in upload(request, name: try context.parameters.require("image")) }
+        group.put(":image") { request, context in upload(request, name: try Self.name(context)) }
         group.delete(":image") { _, context in
-            try await gateway.images.remove(try context.parameters.require("image"))
+            try await gateway.images.remove(try Self.name(context))
             return Response.empty(.noContent)
         }
+    }
+
+    /// The image that the path names, percent-encoded because it may hold slashes.
+    private static func name(_ context: APIContext) throws -> String {
+        let text = try context.parameters.require("image")
+        guard let name = PercentEncoding.decoded(text) else {
+            throw TextError(.badRequest, "\"\(text)\" is not percent-encoded UTF-8")
+        }
+        return name
     }
 
     /// One object a name.

@@ -24,7 +24,7 @@ enum ImageReference {
         let hasRegistry = parts.count > 1 && (parts[0].contains(".") || parts[0].contains(":") || parts[0] == "localhost")
         if !hasRegistry { parts.insert(contentsOf: parts.count == 1 ? ["docker.io", "library"] : ["docker.io"], at: 0) }
         if parts[0] == "index.docker.io" { parts[0] = "docker.io" }
-        guard parts.dropFirst().allSatisfy(isPathPart), !parts[0].isEmpty, !parts[0].hasPrefix("-") else { return nil }
+        guard parts.dropFirst().allSatisfy(isPathPart), isRegistry(parts[0]) else { return nil }
         return parts.joined(separator: "/") + suffix
     }
 
@@ -43,6 +43,15 @@ enum ImageReference {
         guard let first = part.utf8.first, let last = part.utf8.last else { return false }
         func isWord(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) }
         return isWord(first) && isWord(last) && part.utf8.allSatisfy { isWord($0) || "._-".utf8.contains($0) }
+    }
+
+    /// A host's name, with a port perhaps.
+    private static func isRegistry(_ text: String) -> Bool {
+        guard let first = text.utf8.first else { return false }
+        func isWord(_ byte: UInt8) -> Bool {
+            (0x61...0x7A).contains(byte) || (0x41...0x5A).contains(byte) || (0x30...0x39).contains(byte)
+        }
+        return isWord(first) && text.utf8.allSatisfy { isWord($0) || ".-:".utf8.contains($0) }
     }
 
     private static func isDigest(_ text: Substring) -> Bool {

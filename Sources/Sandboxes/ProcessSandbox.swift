@@ -18,17 +18,30 @@ package final class ProcessSandbox: Sandbox {
         package var waitingShells: Int
         /// Whether control groups are used where they can be.
         package var usesControlGroups: Bool
+        /// What every script sees beside its service's variables; `PATH` and `LANG` of the machine unless set otherwise.
+        package var environment: [String: String]
 
         package init(
             dataDirectory: FilePath,
             processLimit: Int = 4096,
             waitingShells: Int = 2,
-            usesControlGroups: Bool = true
+            usesControlGroups: Bool = true,
+            environment: [String: String]? = nil
         ) {
             self.dataDirectory = dataDirectory
             self.processLimit = processLimit
             self.waitingShells = waitingShells
             self.usesControlGroups = usesControlGroups
+            self.environment = environment ?? Self.basicEnvironment()
+        }
+
+        /// What of the machine's environment a script sees.
+        private static func basicEnvironment() -> [String: String] {
+            var environment = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+            for name in ["PATH", "LANG"] {
+                if let value = getenv(name) { environment[name] = String(cString: value) }
+            }
+            return environment
         }
     }
 
@@ -39,7 +52,6 @@ package final class ProcessSandbox: Sandbox {
     private let scope: String
     private let groups: ControlGroups?
     private let pool: ShellPool
-    private let basicEnvironment: [String: String]
 
     /// Never fails: what the machine lacks is told by `capabilities`.
     package init(_ settings: Settings) {
@@ -51,10 +63,9 @@ package final class ProcessSandbox: Sandbox {
             enforcesLimits: offer.groups != nil, network: .host,
             sentences: ["Scripts run as processes of this machine.", offer.sentence]
         )
-        basicEnvironment = Self.basicEnvironment()
         pool = ShellPool(
             size: settings.waitingShells, command: ["/bin/sh"],
-            environment: basicEnvironment.map { "\($0.key)=\($0.value)" }, groups: offer.groups
+            environment: settings.environment.map { "\($0.key)=\($0.value)" }, groups: offer.groups
         )
     }
 
@@ -103,7 +114,7 @@ package final class ProcessSandbox: Sandbox {
     }
 
     private func commands(_ invocation: SandboxInvocation, _ places: Places, mark: String) -> String {
-        var environment = basicEnvironment.merging(invocation.environment) { $1 }
+        var environment = settings.environment.merging(invocation.environment) { $1 }
         let own = invocation.variables(
             input: invocation.inputDirectory.string, output: invocation.outputDirectory.string,
             home: places.home.string, temporary: places.temporary.string
@@ -129,15 +140,6 @@ package final class ProcessSandbox: Sandbox {
         let input = ShellText.quoted(invocation.standardInput?.string ?? "/dev/null")
         let env = others.isEmpty ? "" : "env \(others.joined(separator: " ")) "
         return text + "exec \(env)/bin/sh \(script) < \(input)\n"
-    }
-
-    /// What of the machine's environment a script sees.
-    private static func basicEnvironment() -> [String: String] {
-        var environment = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
-        for name in ["PATH", "LANG"] {
-            if let value = getenv(name) { environment[name] = String(cString: value) }
-        }
-        return environment
     }
 }
 

@@ -1,4 +1,3 @@
-import Cluster
 import Synchronization
 import SystemPackage
 
@@ -7,16 +6,15 @@ final class Banner: Sendable {
     private let text: String
     private let facesUp = Mutex(0)
 
-    init(api: String, s3: String, data: FilePath, isNew: Bool, sandboxes: SandboxSet) {
+    init(api: String, s3: String, data: FilePath, isNew: Bool) {
         let credentials = data.appending("credentials.json").string
-        var lines = [
+        let lines = [
             "Apus is ready.",
             "  API           \(api)",
             "  Object store  \(s3)",
             "  Data          \(data)",
             "  Credentials   \(credentials)\(isNew ? " (made now)" : "")",
         ]
-        lines += sandboxes.sentences.map { "  \($0)" }
         text = lines.joined(separator: "\n") + "\n"
     }
 

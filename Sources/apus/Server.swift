@@ -70,7 +70,7 @@ struct Server {
         let objects = try await ObjectStore.open(at: data.objects, durability: durability, logger: logger, now: now)
         let state = try await openedState
         let images = try await ImageStore.open(at: data.images)
-        let sandboxes = await SandboxSet.make(settings, data: data, images: images)
+        let sandboxes = SandboxSet.make(settings, data: data, images: images, logger: logger)
         let httpClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .objectTransfers)
         let catalog = ServiceCatalog()
         let logs = JobLogs(folder: data.logs, limit: settings.jobLogLimit)
@@ -116,7 +116,7 @@ struct Server {
             images: ImageDesk(data: data, images: images, catalog: catalog), allowedImages: allowedImages, status: status,
             metrics: registry, maximumEvent: settings.maxEvent, now: now
         )
-        let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew, sandboxes: sandboxes)
+        let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew)
         let faces = HTTPFaces(gateway: gateway, objects: objects, authenticator: authenticator, now: now, logger: logger)
         return Server(
             services: [
@@ -172,7 +172,7 @@ struct Server {
             count += 1
             guard count >= 2 else { continue }
             logger.warning("stopped at once; jobs that ran will run again at the next start")
-            await sandboxes.removeLeftovers()
+            await sandboxes.killAll()
             _exit(130)
         }
     }

@@ -86,8 +86,8 @@ extension ClusterFixture {
     /// Puts an object, as a client does.
     package func put(_ text: String, _ key: String, in bucket: String) async throws {
         let staged = objects.stage()
-        try await staged.append(ByteBuffer(string: text))
-        try await staged.finish()
+        try await staged.write(ByteBuffer(string: text))
+        _ = try await staged.finish()
         _ = try await objects.put(
             staged, as: try ObjectKey(key), in: try BucketName(bucket), attributes: ObjectAttributes(),
             origin: RequestOrigin(principal: "tester", sourceAddress: "192.0.2.1")

@@ -70,8 +70,10 @@ package struct ClusterFixture: Sendable {
         objects = try await ObjectStore.open(at: data.objects, durability: .never, logger: logger, now: now)
         state = try await ClusterState.open(at: data.stateFile.string, durability: .never)
         sandboxes = SandboxSet(
-            process: ProcessSandbox(.init(dataDirectory: data.root)), container: nil,
-            containerProblem: "there is no container runtime here: install crun",
+            process: ProcessSandbox(.init(dataDirectory: data.root)),
+            container: { () async throws(SandboxError) in
+                throw SandboxError(.unavailable, "there is no container runtime here: install crun")
+            },
             runsAllAsProcesses: options.runsAllAsProcesses
         )
         httpClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(timeout: .init(connect: .seconds(2))))

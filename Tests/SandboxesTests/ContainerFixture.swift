@@ -1,5 +1,6 @@
 import Foundation
 import Sandboxes
+import Subprocess
 import SystemPackage
 
 /// Container sandboxes with an image of busybox, made without any network.
@@ -28,7 +29,7 @@ enum ContainerFixture {
 
     static func sandbox(in scratch: Scratch, network: SandboxNetwork) async throws -> ContainerSandbox {
         let images = try await ImageStore.open(at: scratch.path.appending("images"))
-        try await images.add(image, from: .file(try rootFileSystemArchive(in: scratch)))
+        try await images.add(image, from: .file(try await rootFileSystemArchive(in: scratch)))
         let settings = ContainerSandbox.Settings(dataDirectory: scratch.path, network: network)
         return try await ContainerSandbox.open(settings, images: images)
     }
@@ -53,23 +54,24 @@ enum ContainerFixture {
         return root
     }
 
-    static func rootFileSystemArchive(in scratch: Scratch) throws -> FilePath {
+    static func rootFileSystemArchive(in scratch: Scratch) async throws -> FilePath {
         let root = try rootFileSystem(in: scratch)
         let archive = scratch.path.appending("rootfs.tar")
-        try shell("tar -cf '\(archive)' -C '\(root)' .")
+        try await shell("tar -cf '\(archive)' -C '\(root)' .")
         return archive
     }
 }
 
 /// Runs a shell command to its end; the tests' own set-up, not what is tested.
-func shell(_ command: String) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    process.arguments = ["-c", command]
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw SetUpError(command: command) }
+///
+/// - Returns: what it wrote to its standard output.
+@discardableResult
+func shell(_ command: String) async throws -> String {
+    let result = try await Subprocess.run(
+        .path("/bin/sh"), arguments: ["-c", command], input: .none, output: .string(limit: 1 << 20), error: .discarded
+    )
+    guard result.terminationStatus.isSuccess else { throw SetUpError(command: command) }
+    return result.standardOutput
 }
 
 struct SetUpError: Error { var command: String }

@@ -79,19 +79,17 @@ struct SandboxContractTests {
 
     @Test(arguments: await Subject.usable())
     func nothingOfTheMachinesEnvironment(_ subject: Subject) async throws {
-        setenv("APUS_TEST_SECRET", "do not tell", 1)
         try await subject.with { bench in
             let result = try await bench.run("env; cat /proc/self/environ") { $0.environment = ["MINE": "1"] }
             #expect(result.text.contains("MINE=1\n"))
-            #expect(!result.text.contains("APUS_TEST_SECRET"))
             let allowed: Set = [
                 "PATH", "LANG", "MINE", "PWD", "OLDPWD", "SHLVL", "_", "HOME", "TMPDIR", "TMP_INPUT_DIR", "TMP_OUTPUT_DIR",
                 "APUS_INVOCATION", "HOSTNAME",
             ]
-            let names = result.text.prefix { $0 != "\0" }.split(separator: "\n").compactMap { line in
-                line.split(separator: "=").first.map(String.init)
-            }
-            #expect(Set(names.prefix(20)).subtracting(allowed).filter { !$0.contains("APUS_INVOCATION") } == [])
+            let lines = result.text.split { $0 == "\n" || $0 == "\0" }
+            let names = Set(lines.compactMap { $0.split(separator: "=").first.map(String.init) })
+            #expect(names.subtracting(allowed) == [])
+            #expect(names.isSuperset(of: ["PATH", "MINE", "HOME", "TMPDIR", "TMP_INPUT_DIR", "TMP_OUTPUT_DIR"]))
         }
     }
 
@@ -101,7 +99,7 @@ struct SandboxContractTests {
         let script = "setsid sleep \(seconds) & (trap '' TERM; sleep \(seconds); sleep \(seconds)) & echo on; wait"
         try await subject.with { bench in
             let result = try await bench.run(script) { invocation in
-                invocation.timeout = .milliseconds(300)
+                invocation.timeout = .seconds(2)
                 invocation.gracePeriod = .milliseconds(200)
             }
             #expect(result.ending == .timedOut)
@@ -114,7 +112,7 @@ struct SandboxContractTests {
     func scriptCanEndItselfInGoodOrder(_ subject: Subject) async throws {
         let script = "trap 'echo bye; exit 7' TERM; echo on; while :; do sleep 0.05; done"
         try await subject.with { bench in
-            let result = try await bench.run(script) { $0.timeout = .milliseconds(500) }
+            let result = try await bench.run(script) { $0.timeout = .seconds(2) }
             #expect(result.ending == .timedOut)
             #expect(result.text == "on\nbye\n")
         }
