@@ -1,8 +1,9 @@
-"""Results that go to an S3 store of somebody else: rclone's server over a directory."""
+"""Results that go to an S3 store of somebody else: rclone's server over a directory, and one that never answers."""
 
 import os
+import socket
 
-from cases import case, expect, random_bytes
+from cases import case, equal, eventually, expect, random_bytes
 from invocation_suite import jobs_done, minio
 from webdav_suite import Server
 
@@ -50,3 +51,41 @@ def rclone(context):
                 expect(os.path.exists(path), f"{target} did not arrive")
                 with open(path, "rb") as file:
                     expect(file.read() == body, f"{target} differs")
+
+
+@case("a storage that accepts connections and never answers holds up no other")
+def hanging(context):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        endpoints = {"hangs": f"http://127.0.0.1:{listener.getsockname()[1]}", "answers": context.endpoint}
+        for name, endpoint in endpoints.items():
+            provider = {
+                "endpoint": endpoint,
+                "region": "us-east-1",
+                "access_key": context.access_key,
+                "secret_key": context.secret_key,
+            }
+            context.server.create_service(
+                name,
+                'cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/"\n',
+                input=[minio(f"{name}/in")],
+                output=[{"storage_provider": "minio.other", "path": "hanging-results/out"}],
+                storage_providers={"minio": {"other": provider}},
+            )
+        s3 = context.boto()
+        for number in range(3):
+            s3.put_object(Bucket="hangs", Key=f"in/{number}", Body=b"1")
+
+        def states(name):
+            return [job["state"] for job in context.server.jobs(name)]
+
+        eventually(lambda: states("hangs") == ["delivering"] * 3, "results that wait for the storage that hangs")
+        waiting = context.server.jobs("hangs")
+        expect(all("minio.other" in (job.get("reason") or "") for job in waiting), f"reasons: {waiting}")
+        for number in range(3):
+            s3.put_object(Bucket="answers", Key=f"in/{number}", Body=b"2")
+        eventually(lambda: states("answers") == ["succeeded"] * 3, "results for the other storage", 15)
+        equal(states("hangs"), ["delivering"] * 3, "states of the others")
+    for name in endpoints:
+        context.server.remove_service(name)

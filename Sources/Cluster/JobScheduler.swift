@@ -203,6 +203,11 @@ package final class JobScheduler: Service {
         for cancellation in cancellations { cancellation.cancel() }
     }
 
+    /// Stops all jobs that are under way; they stay as they are in the store, and run again at the next start.
+    package func cancelAll() {
+        for job in state.withLock({ Array($0.cancellations.values) }) { job.cancel() }
+    }
+
     private func stop() {
         let waiting = state.withLock { state in
             state.admission.stop()
@@ -222,7 +227,7 @@ package final class JobScheduler: Service {
         return Task { [self] in
             try await Task.sleep(for: grace)
             logger.warning("the grace time is over; jobs are stopped and run again at the next start")
-            for job in state.withLock({ Array($0.cancellations.values) }) { job.cancel() }
+            cancelAll()
         }
     }
 }

@@ -172,6 +172,7 @@ struct Server {
             count += 1
             guard count >= 2 else { continue }
             logger.warning("stopped at once; jobs that ran will run again at the next start")
+            scheduler.cancelAll()
             await sandboxes.killAll()
             _exit(130)
         }

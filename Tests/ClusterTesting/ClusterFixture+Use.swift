@@ -3,10 +3,10 @@ import Glibc
 import LoopbackServer
 package import Model
 import NIOCore
-package import ObjectEngine
+import ObjectEngine
 package import StateStore
 package import SystemPackage
-package import TestKit
+import TestKit
 
 extension ClusterFixture {
     /// Runs `body` with a cluster that serves, on a directory that is removed afterwards.

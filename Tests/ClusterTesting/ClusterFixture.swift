@@ -5,8 +5,9 @@ import Glibc
 package import Logging
 package import Model
 package import ObjectEngine
-package import Sandboxes
+import Sandboxes
 package import Scheduling
+import NIOCore
 import ServiceLifecycle
 package import StateStore
 package import SystemPackage
@@ -43,7 +44,7 @@ package struct ClusterFixture: Sendable {
     package let images: ImageDesk
     package let status: ClusterStatus
     package let housekeeper: Housekeeper
-    package let sandboxes: SandboxSet
+    private let sandboxes: SandboxSet
     package let logger: Logger
     private let router: EventRouter
     private let deliveries: DeliveryService
@@ -124,9 +125,8 @@ package struct ClusterFixture: Sendable {
 
     /// Runs router, scheduler and deliveries for the time of `body`, then stops them gracefully.
     package func whileServing<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
-        let group = ServiceGroup(
-            configuration: .init(services: [deliveries, scheduler, router].map { .init(service: $0) }, logger: logger)
-        )
+        let services: [any Service] = [deliveries, scheduler, router]
+        let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: logger))
         return try await withThrowingTaskGroup(of: T?.self) { tasks in
             tasks.addTask {
                 try await group.run()

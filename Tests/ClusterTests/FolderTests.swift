@@ -83,9 +83,9 @@ struct FolderTests {
             let folder = root.appending("folder")
             try Folder.make(folder)
             var inner = open(folder.string, O_RDONLY | O_DIRECTORY)
-            for level in 0..<3000 {
-                #expect(mkdirat(inner, "deep", level % 7 == 0 ? 0o300 : 0o700) == 0)
-                let next = openat(inner, "deep", O_PATH | O_DIRECTORY)
+            for _ in 0..<3000 {
+                #expect(mkdirat(inner, "deep", 0o700) == 0)
+                let next = openat(inner, "deep", O_RDONLY | O_DIRECTORY)
                 close(inner)
                 inner = next
                 guard inner >= 0 else { break }

@@ -76,7 +76,7 @@ struct SmallPartsTests {
     }
 
     private func triggered(_ catalog: ServiceCatalog, _ bucket: String, _ key: String) throws -> [String] {
-        try catalog.services(triggeredBy: (try BucketName(bucket), try ObjectKey(key))).map(\.text)
+        catalog.services(triggeredBy: (try BucketName(bucket), try ObjectKey(key))).map(\.text)
     }
 
     @Test("an object triggers each service whose folder it lies in, once")

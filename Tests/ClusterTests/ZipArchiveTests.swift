@@ -38,9 +38,7 @@ struct ZipArchiveTests {
         }
     }
 
-    static let python = "/usr/bin/python3"
-
-    @Test("python reads back what was packed", .enabled(if: FilePath(python).isFile))
+    @Test("python reads back what was packed", .enabled(if: FilePath("/usr/bin/python3").isFile))
     func python() async throws {
         try await TemporaryFolder.with { root in
             var random = SeededGenerator(seed: 7)
@@ -65,9 +63,9 @@ struct ZipArchiveTests {
                 .path("/usr/bin/python3"), arguments: ["-c", script, path.string, out.string], output: .string(limit: 1 << 20),
                 error: .string(limit: 1 << 20)
             )
-            #expect(run.terminationStatus.isSuccess, "\(run.standardError ?? "")")
+            #expect(run.terminationStatus.isSuccess, "\(run.standardError)")
             for (name, bytes) in contents { #expect(try out.appending(name).readAll() == bytes, "\(name)") }
-            #expect(run.standardOutput?.split(separator: "\n").count == contents.count)
+            #expect(run.standardOutput.split(separator: "\n").count == contents.count)
         }
     }
 

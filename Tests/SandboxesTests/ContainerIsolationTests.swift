@@ -112,7 +112,7 @@ struct ContainerIsolationTests {
             guard capabilities.network == .outbound else { return }
             let port = Int.random(in: 20_000...30_000)
             let server = Task {
-                try await shell("exec /bin/busybox nc -lk -p \(port) -e /bin/echo hello 2> /dev/null")
+                try await shell("exec /bin/busybox nc -ll -p \(port) -e /bin/echo hello 2> /dev/null")
             }
             defer { server.cancel() }
             let words = "ip -4 -o addr show scope global | head -n 1 | tr -s ' ' | cut -d ' ' -f 4 | cut -d / -f 1"

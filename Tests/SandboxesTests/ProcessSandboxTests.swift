@@ -58,8 +58,16 @@ struct ProcessSandboxTests {
             }
         }
         #expect(await eventually { waiting().count == 3 })
-        for processID in waiting() { kill(processID, SIGKILL) }
-        #expect(await eventually { waiting().isEmpty })
+        let victims = waiting()
+        for processID in victims { kill(processID, SIGKILL) }
+        #expect(
+            await eventually {
+                victims.allSatisfy { processID in
+                    let status = FileManager.default.contents(atPath: "/proc/\(processID)/stat") ?? Data()
+                    return status.isEmpty || String(decoding: status, as: UTF8.self).contains(") Z ")
+                }
+            }
+        )
         for code in 0..<5 as Range<Int32> {
             let result = try await bench.run("exit \(code)")
             #expect(result.ending == .exited(code))

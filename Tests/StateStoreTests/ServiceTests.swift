@@ -2,6 +2,7 @@ import GRDB
 import LoopbackServer
 import Model
 import StateStore
+import SystemPackage
 import Testing
 
 @Suite("Services in the state store")

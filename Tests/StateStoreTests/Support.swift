@@ -1,3 +1,4 @@
+import DurableSQLite
 import LoopbackServer
 import Model
 import StateStore
@@ -52,8 +53,8 @@ extension ClusterState {
 
     /// Adds a service with jobs that clients posted.
     func add(_ name: String, jobs: [String]) async throws {
-        try await insert(try service(name))
-        for text in jobs { try await enqueue(try job(text, of: name)) }
+        try await insert(try StateStoreTests.service(name))
+        for text in jobs { try await enqueue(try StateStoreTests.job(text, of: name)) }
     }
 }
 
