@@ -62,7 +62,8 @@ let rooms: [[Target]] = [
     room(
         "S3Client",
         [
-            "Model", "S3Wire", asyncHTTPClient, crypto, httpTypes, nioCore, nioFileSystem, nioHTTP1, nioSSL, systemPackage,
+            "Model", "S3Wire", asyncHTTPClient, crypto, httpTypes, nioCore, nioFileSystem, nioHTTP1, nioSSL,
+            systemPackage,
         ],
         tests: ["LoopbackServer"]
     ),
@@ -96,14 +97,18 @@ let rooms: [[Target]] = [
     room(
         "HTTPAPI",
         [
-            "Model", "Cluster", "Identity", "ObjectEngine", "S3Wire", "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry",
+            "Model", "Cluster", "Identity", "ObjectEngine", "S3Wire", "Sandboxes", "Scheduling", "Settings",
+            "StateStore", "Telemetry",
             hummingbird, httpTypes, logging, metrics, nioCore, nioPosix, systemPackage,
         ],
         tests: ["ClusterTesting", "LoopbackServer", hummingbirdTesting]
     ),
     room(
         "S3API",
-        ["Model", "S3Wire", "ObjectEngine", "Identity", hummingbird, hummingbirdCore, httpTypes, logging, metrics, nioCore],
+        [
+            "Model", "S3Wire", "ObjectEngine", "Identity", hummingbird, hummingbirdCore, httpTypes, logging, metrics,
+            nioCore,
+        ],
         tests: ["DurableSQLite", hummingbirdTesting, nioFileSystem, nioPosix, systemPackage]
     ),
     room(
@@ -125,7 +130,8 @@ let rooms: [[Target]] = [
         .target(
             name: "ClusterTesting",
             dependencies: [
-                "Model", "Scheduling", "DurableSQLite", "ObjectEngine", "StateStore", "Sandboxes", "Cluster", "TestKit", "LoopbackServer",
+                "Model", "Scheduling", "DurableSQLite", "ObjectEngine", "StateStore", "Sandboxes", "Cluster", "TestKit",
+                "LoopbackServer",
                 asyncHTTPClient, lifecycle, logging, nioCore, systemPackage,
             ],
             path: "Tests/ClusterTesting",
@@ -141,8 +147,10 @@ let rooms: [[Target]] = [
         .executableTarget(
             name: "apus",
             dependencies: [
-                "Cluster", "Commands", "DurableSQLite", "HTTPAPI", "Identity", "Model", "ObjectEngine", "Providers", "S3API", "S3Client",
-                "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry", "YAMLDocuments", argumentParser, asyncHTTPClient,
+                "Cluster", "Commands", "DurableSQLite", "HTTPAPI", "Identity", "Model", "ObjectEngine", "Providers",
+                "S3API", "S3Client",
+                "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry", "YAMLDocuments", argumentParser,
+                asyncHTTPClient,
                 hummingbird, lifecycle, logging, metrics, nioCore, nioPosix, systemPackage, unixSignals,
             ],
             swiftSettings: settings

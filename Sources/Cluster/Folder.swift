@@ -131,7 +131,9 @@ enum Folder {
     /// The text of a small file; `nil` where there is none.
     static func readSmallFile(_ path: FilePath, limit: Int = 1 << 20) throws -> String? {
         let file: SystemPackage.FileDescriptor
-        do { file = try SystemPackage.FileDescriptor.open(path, .readOnly, options: .closeOnExec) } catch Errno.noSuchFileOrDirectory {
+        do { file = try SystemPackage.FileDescriptor.open(path, .readOnly, options: .closeOnExec) } catch Errno
+            .noSuchFileOrDirectory
+        {
             return nil
         }
         return try file.closeAfter {

@@ -77,7 +77,9 @@ package final class Housekeeper: Service {
             var logs: [(path: FilePath, size: Int64, modified: Int64)] = []
             for service in try Folder.entries(folder) where service.isFolder {
                 let inner = folder.appending(service.name)
-                logs += try Folder.entries(inner).filter(\.isRegularFile).map { (inner.appending($0.name), $0.size, $0.modified) }
+                logs += try Folder.entries(inner).filter(\.isRegularFile).map {
+                    (inner.appending($0.name), $0.size, $0.modified)
+                }
             }
             var total = logs.reduce(0) { $0 + $1.size }
             var removed = 0

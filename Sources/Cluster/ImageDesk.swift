@@ -80,10 +80,12 @@ package struct ImageDesk: Sendable {
         let users = catalog.all.filter { image.names.contains($0.definition.image) && $0.sandbox == .container }
         guard users.isEmpty || image.names.count > 1 else {
             let names = users.map(\.name.text).joined(separator: ", ")
-            throw ClusterError(code: .forbidden, message: "the image \"\(name)\" is used by \(names); remove that first")
+            throw ClusterError(
+                code: .forbidden, message: "the image \"\(name)\" is used by \(names); remove that first")
         }
         do { try await images.remove(name) } catch {
-            throw ClusterError(code: error.code == .imageInUse ? .forbidden : .failed, message: error.message, cause: error)
+            throw ClusterError(
+                code: error.code == .imageInUse ? .forbidden : .failed, message: error.message, cause: error)
         }
     }
 }

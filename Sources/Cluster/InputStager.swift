@@ -53,11 +53,15 @@ struct InputStager: Sendable {
     /// Stages what an event names, or the event itself.
     ///
     /// - Throws: `JobFailure` where the object is gone.
-    func stage(event bytes: [UInt8], for service: RegisteredService, in folder: WorkFolder) async throws -> PreparedInput {
+    func stage(event bytes: [UInt8], for service: RegisteredService, in folder: WorkFolder) async throws
+        -> PreparedInput
+    {
         let event = InvocationEvent.classify(bytes)
         var input = PreparedInput(event: event)
         for (name, value) in event.queryParameters { input.environment["CONT_VAR_\(name)"] = value }
-        if let text = event.environmentText, text.utf8.count < Self.maximumVariable - 16 { input.environment["EVENT"] = text }
+        if let text = event.environmentText, text.utf8.count < Self.maximumVariable - 16 {
+            input.environment["EVENT"] = text
+        }
         if let object = localObject(of: event) {
             input.environment["STORAGE_OBJECT_KEY"] = object.key.text
             if !object.time.isEmpty { input.environment["EVENT_TIME"] = object.time }
@@ -109,7 +113,8 @@ struct InputStager: Sendable {
             }
         }
         throw JobFailure(
-            message: "the object \(object.bucket)/\(object.key) is not there any more; it was deleted before the job ran"
+            message:
+                "the object \(object.bucket)/\(object.key) is not there any more; it was deleted before the job ran"
         )
     }
 

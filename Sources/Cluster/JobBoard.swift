@@ -1,8 +1,8 @@
 import Logging
-import Scheduling
-import Synchronization
 package import Model
+import Scheduling
 package import StateStore
+import Synchronization
 import SystemPackage
 
 /// A job as people and scripts see it: its record, and why it waits.
@@ -128,7 +128,13 @@ package final class JobBoard: Sendable {
             let isFirst = heads[record.service].map { $0 == record.number } ?? true
             view.reason = scheduler.reason(for: record.service, demand: service.demand, isFirst: isFirst).description
         }
-        if record.state == .delivering { view.deliveries = try await state.deliveries(of: record.number) }
+        if record.state == .delivering {
+            view.deliveries = try await state.deliveries(of: record.number)
+            if view.reason == nil, !view.deliveries.isEmpty {
+                let providers = Set(view.deliveries.map(\.provider)).sorted().joined(separator: ", ")
+                view.reason = "the results wait for their turn to go to \(providers)"
+            }
+        }
         return view
     }
 
@@ -144,7 +150,9 @@ package final class JobBoard: Sendable {
             logs.announce(service, name)
             // It may have run to its end while the place was made.
             let again = try await self.job(name, of: service)
-            if again.record.finished != nil || again.record.state == .delivering { logs.ended(logs.path(service, name)) }
+            if again.record.finished != nil || again.record.state == .delivering {
+                logs.ended(logs.path(service, name))
+            }
         }
         return logs.records(service, name, follow: follow && job.record.finished == nil)
     }
@@ -177,7 +185,9 @@ package final class JobBoard: Sendable {
                 let (jobs, _) = try await state.jobs(JobFilter(service: service, limit: Self.batch))
                 for job in jobs {
                     // Somebody else may have removed it meanwhile.
-                    do { try await remove(job.name, of: service) } catch let error as ClusterError where error.code == .notFound {}
+                    do { try await remove(job.name, of: service) } catch let error as ClusterError
+                        where error.code == .notFound
+                    {}
                 }
                 if jobs.isEmpty { break }
             }

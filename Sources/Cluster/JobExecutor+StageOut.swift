@@ -98,7 +98,8 @@ extension JobExecutor {
             )
             timing.stagedOut(ByteCount(file.size))
         } catch let error as ObjectStoreError where error.code == .noSuchBucket {
-            throw JobFailure(message: "the output bucket \"\(destination.bucket)\" does not exist any more; create it again")
+            throw JobFailure(
+                message: "the output bucket \"\(destination.bucket)\" does not exist any more; create it again")
         }
     }
 
@@ -155,7 +156,8 @@ extension JobExecutor {
     private func runAgain(_ job: JobRecord) async {
         logger.warning("a job's results are not there any more; it runs again", metadata: ["job.name": "\(job.name)"])
         do {
-            try await state.requeue(job.number, message: "its results were lost before they were staged out; it runs again")
+            try await state.requeue(
+                job.number, message: "its results were lost before they were staged out; it runs again")
         } catch {
             logger.error("a job cannot be queued again", metadata: ["job.name": "\(job.name)", "error": "\(error)"])
         }

@@ -75,7 +75,7 @@ package final class JobExecutor: Sendable {
             try await runScript(&attempt, in: folder)
             try await stageOut(&attempt, in: folder)
             await removeFolder(of: attempt.job)
-        } catch where Task.isCancelled {
+        } catch  where Task.isCancelled {
             // Each part says in its own words that it was cancelled; the task itself knows for certain.
             return await cancelled(attempt)
         } catch {
@@ -113,12 +113,11 @@ package final class JobExecutor: Sendable {
     private func stageIn(_ attempt: Attempt, in folder: WorkFolder) async throws -> PreparedInput {
         let stager = InputStager(store: store)
         let event: [UInt8]
-        if let inline = attempt.event {
-            event = inline
-        } else {
+        guard let inline = attempt.event else {
             let path = data.events.appending(attempt.job.name.text)
             return try await stager.stage(file: path, for: attempt.service, in: folder)
         }
+        event = inline
         return try await stager.stage(event: event, for: attempt.service, in: folder)
     }
 
@@ -144,7 +143,8 @@ package final class JobExecutor: Sendable {
         }
         let folder = data.deliveries.appending(job.name.text)
         do { try await Folder.offload { try Folder.remove(folder) } } catch {
-            logger.warning("a delivery folder cannot be removed", metadata: ["job.name": "\(job.name)", "error": "\(error)"])
+            logger.warning(
+                "a delivery folder cannot be removed", metadata: ["job.name": "\(job.name)", "error": "\(error)"])
         }
         return true
     }
@@ -162,7 +162,9 @@ package final class JobExecutor: Sendable {
         do {
             guard try await self.state.end(job.number, as: state, at: now(), result: result) else { return }
             timing.ended(state, result)
-            var metadata: Logger.Metadata = ["job.name": "\(job.name)", "service": "\(job.service)", "state": "\(state)"]
+            var metadata: Logger.Metadata = [
+                "job.name": "\(job.name)", "service": "\(job.service)", "state": "\(state)",
+            ]
             if let message = result.message { metadata["message"] = "\(message)" }
             if let run = result.run { metadata["run.seconds"] = "\(run.seconds)" }
             logger.info("job ended", metadata: metadata)
@@ -175,7 +177,8 @@ package final class JobExecutor: Sendable {
 
     private func removeFolder(of job: JobRecord) async {
         do { try await WorkFolder(root: data.work.appending(job.name.text)).remove() } catch {
-            logger.warning("a job's folder cannot be removed", metadata: ["job.name": "\(job.name)", "error": "\(error)"])
+            logger.warning(
+                "a job's folder cannot be removed", metadata: ["job.name": "\(job.name)", "error": "\(error)"])
         }
     }
 
@@ -206,7 +209,8 @@ struct JobFailure: Error {
             self.init(exitCode: 128 + signal, message: "the script was ended by signal \(signal)")
         case .timedOut:
             let limit = service.definition.timeout.map { " of \($0.shortText)" } ?? ""
-            self.init(exitCode: 124, message: "the script ran longer than the service's timeout\(limit) and was stopped")
+            self.init(
+                exitCode: 124, message: "the script ran longer than the service's timeout\(limit) and was stopped")
         case .outOfMemory:
             self.init(
                 exitCode: 137,

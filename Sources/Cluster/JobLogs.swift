@@ -255,7 +255,8 @@ package struct LogRecords: AsyncSequence, Sendable {
         private mutating func readMore() async throws -> Bool {
             let (path, offset) = (path, offset)
             let bytes: [UInt8] = try await Folder.offload {
-                do { return try Folder.read(path, from: offset, atMost: Self.chunk) } catch Errno.noSuchFileOrDirectory {
+                do { return try Folder.read(path, from: offset, atMost: Self.chunk) } catch Errno.noSuchFileOrDirectory
+                {
                     return []
                 }
             }

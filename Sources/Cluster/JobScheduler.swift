@@ -186,7 +186,11 @@ package final class JobScheduler: Service {
             state.cancellations[job] = (service, { task.cancel() })
             return task
         }
-        await withTaskCancellationHandler { await task.value } onCancel: { task.cancel() }
+        await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            task.cancel()
+        }
         state.withLock { $0.cancellations[job] = nil }
     }
 
@@ -222,7 +226,9 @@ package final class JobScheduler: Service {
     /// Cancels the jobs under way when the grace time is over; they run again at the next start.
     private func graceTimer() -> Task<Void, any Error> {
         let running = state.withLock { $0.admission.runningCount }
-        if running > 0 { logger.info("waiting for running jobs", metadata: ["jobs": "\(running)", "grace": "\(grace)"]) }
+        if running > 0 {
+            logger.info("waiting for running jobs", metadata: ["jobs": "\(running)", "grace": "\(grace)"])
+        }
         // Ended by its own end, or cancelled by `run` right after the jobs have ended.
         return Task { [self] in
             try await Task.sleep(for: grace)

@@ -42,7 +42,9 @@ package struct Recovery: Sendable {
     private func removeEvents() async throws {
         let events = data.events
         for entry in try await Folder.offload({ try Folder.entries(events) }) {
-            if let name = try? JobName(entry.name), let job = try await state.job(named: name), job.finished == nil { continue }
+            if let name = try? JobName(entry.name), let job = try await state.job(named: name), job.finished == nil {
+                continue
+            }
             try await Folder.offload { try Folder.removeFile(events.appending(entry.name)) }
         }
     }

@@ -106,7 +106,8 @@ package final class RunDispatcher: Sendable {
                 guard bytes.count <= maximumEvent.bytes else {
                     throw ClusterError(
                         code: .tooLarge,
-                        message: "the body is larger than \(maximumEvent); send it with \"Accept: application/octet-stream\" "
+                        message:
+                            "the body is larger than \(maximumEvent); send it with \"Accept: application/octet-stream\" "
                             + "as plain bytes, or put it into a bucket"
                     )
                 }
@@ -140,7 +141,9 @@ package final class RunDispatcher: Sendable {
         in folder: WorkFolder,
         run: (name: JobName, principal: String)
     ) async throws -> RunAnswer {
-        var metadata: Logger.Metadata = ["service": "\(service.name)", "state": failure == nil ? "succeeded" : "failed"]
+        var metadata: Logger.Metadata = [
+            "service": "\(service.name)", "state": failure == nil ? "succeeded" : "failed",
+        ]
         defer { logger.info("run ended", metadata: metadata) }
         if let failure {
             failed.increment()
@@ -151,7 +154,8 @@ package final class RunDispatcher: Sendable {
         let output = folder.output
         let files = try await Folder.offload { try Folder.files(below: output) }
         try await executor.stageOut(files, ofRun: run.name, of: service, principal: run.principal)
-        return RunAnswer(SynchronousResponse(to: input.event, resultCount: files.count), files, form: form, folder: folder)
+        return RunAnswer(
+            SynchronousResponse(to: input.event, resultCount: files.count), files, form: form, folder: folder)
     }
 }
 

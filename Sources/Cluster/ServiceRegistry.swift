@@ -74,7 +74,8 @@ package actor ServiceRegistry {
                 try await writeConfiguration(of: service)
                 publish(service)
             } catch {
-                logger.error("a service cannot be loaded", metadata: ["service": "\(stored.name)", "error": "\(error)"])
+                logger.error(
+                    "a service cannot be loaded", metadata: ["service": "\(stored.name)", "error": "\(error)"])
             }
         }
     }
@@ -162,8 +163,7 @@ package actor ServiceRegistry {
             let folder = service.configuration
             saga.did("write the configuration") { try await Folder.offload { try Folder.remove(folder) } }
             try await writeConfiguration(of: service)
-            for bucket in definition.ownBuckets {
-                guard try await store.createBucket(bucket, owner: definition.owner) else { continue }
+            for bucket in definition.ownBuckets where try await store.createBucket(bucket, owner: definition.owner) {
                 saga.did("create the bucket \(bucket)") { [store] in try await store.deleteBucket(bucket) }
                 service.madeBuckets.append(bucket)
             }
@@ -171,7 +171,8 @@ package actor ServiceRegistry {
             if old == nil { try await state.insert(stored) } else { try await state.update(stored) }
         } catch {
             for failure in await saga.undoAll() {
-                logger.error("a step could not be undone", metadata: ["service": "\(service.name)", "step": "\(failure)"])
+                logger.error(
+                    "a step could not be undone", metadata: ["service": "\(service.name)", "step": "\(failure)"])
             }
             throw ClusterError(
                 code: .failed, message: "Error creating the service: \(error)", cause: error
@@ -222,14 +223,15 @@ package actor ServiceRegistry {
                 for event in events { try Folder.removeFile(event) }
             }
         } catch {
-            logger.warning("files of a removed service are left", metadata: ["service": "\(name)", "error": "\(error)"])
+            logger.warning(
+                "files of a removed service are left", metadata: ["service": "\(name)", "error": "\(error)"])
         }
     }
 
     private func removeBucket(_ bucket: BucketName, includingContent: Bool) async {
         do {
             try await store.deleteBucket(bucket, includingContent: includingContent)
-        } catch where error.code == .bucketNotEmpty || error.code == .noSuchBucket {
+        } catch  where error.code == .bucketNotEmpty || error.code == .noSuchBucket {
             logger.info("bucket kept", metadata: ["bucket": "\(bucket)", "reason": "\(error.code)"])
         } catch {
             logger.warning("bucket kept", metadata: ["bucket": "\(bucket)", "error": "\(error)"])
@@ -302,7 +304,8 @@ extension ServiceDefinition {
                 else { continue }
                 throw ClusterError(
                     code: .invalid,
-                    message: "output: \"\(target.path)\" lies in the service's own input \"\(source.path)\", so each result "
+                    message:
+                        "output: \"\(target.path)\" lies in the service's own input \"\(source.path)\", so each result "
                         + "would trigger the service again; choose another folder"
                 )
             }
@@ -312,7 +315,9 @@ extension ServiceDefinition {
     /// Refuses outputs whose provider cannot be made from what the definition says.
     fileprivate func checkProviders(_ httpClient: HTTPClient) throws(ClusterError) {
         for target in output where target.provider != .clusterStore {
-            do { _ = try ProviderFactory.make(for: target.provider, in: storageProviders, httpClient: httpClient) } catch {
+            do {
+                _ = try ProviderFactory.make(for: target.provider, in: storageProviders, httpClient: httpClient)
+            } catch {
                 throw ClusterError(code: .invalid, message: "storage_providers: \(error.message)")
             }
         }

@@ -15,7 +15,9 @@ struct WorkFolder: Sendable {
         let folder = WorkFolder(root: work.appending(name))
         try await Folder.offload {
             do { try Folder.make(folder.input) } catch { throw folderError(error) }
-            if try !Folder.entries(folder.input).isEmpty || !Folder.entries(folder.root).allSatisfy({ $0.name == "input" }) {
+            if try !Folder.entries(folder.input).isEmpty
+                || !Folder.entries(folder.root).allSatisfy({ $0.name == "input" })
+            {
                 try Folder.remove(folder.root)
                 try Folder.make(folder.input)
             }

@@ -107,7 +107,9 @@ enum ZipArchive {
         out.append(little: start + size)
         out.append(little: UInt32(1))
         out.append(little: UInt32(0x0605_4B50))
-        for field: UInt16 in [0, 0, UInt16(min(count, 0xFFFF)), UInt16(min(count, 0xFFFF))] { out.append(little: field) }
+        for field: UInt16 in [0, 0, UInt16(min(count, 0xFFFF)), UInt16(min(count, 0xFFFF))] {
+            out.append(little: field)
+        }
         out.append(little: UInt32(min(size, limit)))
         out.append(little: UInt32(min(start, limit)))
         out.append(little: UInt16(0))

@@ -13,7 +13,8 @@ struct GetCommand: ReportingCommand {
             """)
 
     @Argument(help: "BUCKET/KEY, or with -r BUCKET or BUCKET/FOLDER.") var source: String
-    @Argument(help: "A file or folder, or - for standard output; the current folder by default.", completion: .file()) var target = "."
+    @Argument(help: "A file or folder, or - for standard output; the current folder by default.", completion: .file())
+    var target = "."
     @Flag(name: .shortAndLong, help: "Copies all objects of a folder or bucket.") var recursive = false
     @Flag(name: .shortAndLong, help: "Shows no progress.") var quiet = false
     @OptionGroup var options: ClusterOptions
@@ -36,7 +37,9 @@ struct GetCommand: ReportingCommand {
     }
 
     private func print(_ remote: RemotePath) async throws {
-        guard !recursive else { throw CommandError(.invalidInput, "only one object at a time goes to the standard output") }
+        guard !recursive else {
+            throw CommandError(.invalidInput, "only one object at a time goes to the standard output")
+        }
         try await Session.withStore(options) { store in
             try await store.get(bucket: remote.bucket.text, key: remote.key) { piece in
                 try Surroundings.current.write(.output, Array(piece.readableBytesView))

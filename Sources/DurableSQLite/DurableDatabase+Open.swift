@@ -133,8 +133,7 @@ private struct OpenSettings: Sendable {
         }
     }
 
-    private func checkKnown(_ version: Int, _ steps: [SchemaStep], _ path: String) throws(DurableSQLiteError)
-    {
+    private func checkKnown(_ version: Int, _ steps: [SchemaStep], _ path: String) throws(DurableSQLiteError) {
         guard version > steps.count else { return }
         throw DurableSQLiteError(
             code: .newerVersion,

@@ -38,7 +38,9 @@ struct ApusRoutes: Sendable {
             filter.limit = limit
         }
         if let text = request.query("after"), !text.isEmpty {
-            guard let before = Int64(text) else { throw TextError(.badRequest, "after: not the next of an earlier answer") }
+            guard let before = Int64(text) else {
+                throw TextError(.badRequest, "after: not the next of an earlier answer")
+            }
             filter.before = before
         }
         let (jobs, remaining) = try await gateway.jobs.jobs(filter)

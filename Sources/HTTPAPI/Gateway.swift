@@ -98,7 +98,8 @@ package struct Gateway: Sendable {
         BucketRoutes(gateway: self).add(to: system.group("buckets"))
         ApusRoutes(gateway: self).add(to: router.group("apus/v1").add(middleware: administrator))
         InvocationRoutes(gateway: self).add(
-            to: router.group().add(middleware: AuthenticationMiddleware(authenticator: authenticator, acceptsServices: true))
+            to: router.group().add(
+                middleware: AuthenticationMiddleware(authenticator: authenticator, acceptsServices: true))
         )
         return router
     }

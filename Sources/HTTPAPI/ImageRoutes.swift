@@ -42,7 +42,8 @@ struct ImageRoutes: Sendable {
     private func add(_ request: Request) async throws -> Response {
         let json = try await request.json()
         guard let source = json["source"]?.stringValue, !source.isEmpty else {
-            throw TextError(.badRequest, "source: docker://REFERENCE or the path of an archive on the server is required")
+            throw TextError(
+                .badRequest, "source: docker://REFERENCE or the path of an archive on the server is required")
         }
         let name = json["name"]?.stringValue
         return Self.progressing { progress in

@@ -27,7 +27,9 @@ struct LogRoutes: Sendable {
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {
         var filter = JobFilter(service: try service(context), limit: Self.pageSize)
         if let page = request.query("page"), !page.isEmpty {
-            guard let before = Int64(page) else { throw TextError(.badRequest, "page: not a token of an earlier answer") }
+            guard let before = Int64(page) else {
+                throw TextError(.badRequest, "page: not a token of an earlier answer")
+            }
             filter.before = before
         }
         let (jobs, remaining) = try await gateway.jobs.jobs(filter)

@@ -22,7 +22,8 @@ struct ErrorMiddleware: RouterMiddleware {
         Counter(
             label: "apus_http_requests_total",
             dimensions: [
-                ("route", route), ("method", Self.method(request.method)), ("status", "\(response.status.code / 100)xx"),
+                ("route", route), ("method", Self.method(request.method)),
+                ("status", "\(response.status.code / 100)xx"),
             ]
         ).increment()
         Timer(label: "apus_http_request_seconds", dimensions: [("route", route)])

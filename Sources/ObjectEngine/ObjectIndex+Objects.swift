@@ -88,8 +88,7 @@ extension ObjectIndex {
 
     /// The parts of a multipart object's content, in order; empty for content that is one file.
     func pieces(of content: ContentID) throws -> [ContentPiece] {
-        try rows("SELECT file, start, size FROM pieces WHERE content = ? ORDER BY number", [content.text]).map
-        { row in
+        try rows("SELECT file, start, size FROM pieces WHERE content = ? ORDER BY number", [content.text]).map { row in
             let start: Int64 = row[1]
             let size: Int64 = row[2]
             return ContentPiece(file: try Self.contentID(row[0]), range: start..<start + size)

@@ -19,9 +19,13 @@ struct ContainerConfiguration: Sendable {
     /// The runtime's own control group, relative to ours; `nil` where the runtime makes none.
     var groupPath: String?
 
-    /// Process 1 of the container: a shell that waits for the script. The script is not process 1 itself, because the kernel
-    /// keeps from process 1 every signal that it has no handler for.
-    static func arguments(script: String) -> [String] { ["/bin/sh", "-c", "trap : TERM INT HUP\n/bin/sh \"$0\"; exit $?", script] }
+    /// Process 1 of the container: a shell that waits for the script.
+    ///
+    /// The script is not process 1 itself, because the kernel keeps from process 1 every signal that it has no
+    /// handler for.
+    static func arguments(script: String) -> [String] {
+        ["/bin/sh", "-c", "trap : TERM INT HUP\n/bin/sh \"$0\"; exit $?", script]
+    }
 
     var json: JSONValue {
         var linux: [(String, JSONValue)] = [

@@ -128,8 +128,9 @@ final class ContainerNetworks: Sendable {
         let options = "--configure --mtu=65520 --disable-host-loopback --enable-sandbox --enable-seccomp --ready-fd=3"
         let server = ScriptProcess(
             command: [unshare, "--mount", "--propagation", "private", "/bin/sh"], environment: environment, group: nil,
-            prelude: "\(ShellText.quoted(slirp.string)) \(options) \(processID) tap0 3> \(ShellText.quoted(ready.string)) "
-                + "> /dev/null 2>&1 < /dev/null &\nserver=$!\ntrap 'kill $server' EXIT\n"
+            prelude:
+                "\(ShellText.quoted(slirp.string)) \(options) \(processID) tap0 3> \(ShellText.quoted(ready.string)) "
+                + "> /dev/null 2>&1 < /dev/null &\nserver=$!\ntrap 'kill $server; wait $server' EXIT\n"
         )
         let network = Network(
             namespace: FilePath("/proc/\(processID)/ns/net"), nameServers: resolver, holder: holder, server: server
@@ -137,7 +138,8 @@ final class ContainerNetworks: Sendable {
         guard await Self.appears(ready, filled: true) else {
             await Self.end(network)
             throw SandboxError(
-                .startFailed, "slirp4netns did not start within two seconds; run apus serve with network: none to do without"
+                .startFailed,
+                "slirp4netns did not start within two seconds; run apus serve with network: none to do without"
             )
         }
         return network

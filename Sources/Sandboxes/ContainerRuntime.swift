@@ -18,17 +18,21 @@ struct ContainerRuntime: Sendable {
     /// What a runtime can be, from the best one down, on this machine.
     ///
     /// - Throws: `.unavailable` with what to install.
-    static func candidates(_ mounts: ControlGroupMounts) throws(SandboxError) -> [ContainerRuntime] {
+    static func candidates(
+        _ mounts: ControlGroupMounts,
+        _ families: [Family]
+    ) throws(SandboxError) -> [ContainerRuntime] {
         guard geteuid() == 0 else {
             throw SandboxError(
-                .unavailable, "containers need root: run apus serve as root, or choose the process sandbox (sandbox: process)"
+                .unavailable,
+                "containers need root: run apus serve as root, or choose the process sandbox (sandbox: process)"
             )
         }
         let tools = [("unshare", "util-linux"), ("mount", "mount"), ("umount", "mount")]
         for (name, package) in tools where SystemFiles.program(name) == nil {
             throw SandboxError(.unavailable, "containers need the program \(name): apt-get install \(package)")
         }
-        let runtimes = Family.allCases.compactMap { family -> ContainerRuntime? in
+        let runtimes = families.compactMap { family -> ContainerRuntime? in
             // runc wants to make the groups itself, which version 2 does not allow below the group that it is in.
             guard let program = SystemFiles.program(family.rawValue), family == .crun || mounts.version == .v1 else {
                 return nil
@@ -57,10 +61,12 @@ struct ContainerRuntime: Sendable {
     /// Shell commands that mount the root file system, and become the runtime of the container.
     ///
     /// They are run in a mount namespace of their own, so that the mount is gone with the last process, however that ends.
-    func commands(_ places: ContainerPlaces, lower: FilePath, name: String, state: FilePath, input: FilePath?) -> String {
+    func commands(_ places: ContainerPlaces, lower: FilePath, name: String, state: FilePath, input: FilePath?) -> String
+    {
         var text = SandboxRun.prologue(failureFile: places.failure)
         if let hiddenHierarchy {
-            text += "umount -l \(ShellText.quoted(hiddenHierarchy.string)) || fail 'control groups could not be hidden'\n"
+            text +=
+                "umount -l \(ShellText.quoted(hiddenHierarchy.string)) || fail 'control groups could not be hidden'\n"
         }
         let layers = ["lowerdir=\(lower)", "upperdir=\(places.upper)", "workdir=\(places.work)"]
         let options = (["nodev", "nosuid"] + overlayOptions + layers).joined(separator: ",")

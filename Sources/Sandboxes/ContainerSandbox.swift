@@ -10,7 +10,7 @@ package final class ContainerSandbox: Sandbox {
     package struct Settings: Sendable {
         /// The data directory of this Apus: what is left behind is found by it.
         package var dataDirectory: FilePath
-        /// The network that is wanted: `.outbound`, where the machine offers it, or `.none`. `.host` is refused.
+        /// The network that is wanted: `.outbound`, which is taken where the machine offers it, or `.none`; `.host` is refused.
         package var network: SandboxNetwork
         /// The most processes and threads of one invocation.
         package var processLimit: Int
@@ -46,6 +46,15 @@ package final class ContainerSandbox: Sandbox {
     ///
     /// - Throws: `.unavailable`, which says what is missing and how to get it.
     package static func open(_ settings: Settings, images: ImageStore) async throws(SandboxError) -> ContainerSandbox {
+        try await open(settings, images: images, families: ContainerRuntime.Family.allCases)
+    }
+
+    /// The same with some runtimes only, from the best one down.
+    static func open(
+        _ settings: Settings,
+        images: ImageStore,
+        families: [ContainerRuntime.Family]
+    ) async throws(SandboxError) -> ContainerSandbox {
         guard settings.network != .host else {
             throw SandboxError(.invalid, "containers do not share the machine's network: choose none or outbound")
         }
@@ -58,14 +67,18 @@ package final class ContainerSandbox: Sandbox {
         }
         let scope = SystemFiles.shortName(of: settings.dataDirectory.lexicallyNormalized())
         guard let mounts = ControlGroupMounts.current() else {
-            throw SandboxError(.unavailable, "containers need control groups for cpu, memory and pids; this machine has none")
+            throw SandboxError(
+                .unavailable, "containers need control groups for cpu, memory and pids; this machine has none")
         }
-        let candidates = try ContainerRuntime.candidates(mounts)
+        let candidates = try ContainerRuntime.candidates(mounts, families)
         let offer = ControlGroups.offer(name: "apus-\(scope)-c", wanted: true)
-        guard let groups = offer.groups else { throw SandboxError(.unavailable, "containers cannot be used: \(offer.sentence)") }
+        guard let groups = offer.groups else {
+            throw SandboxError(.unavailable, "containers cannot be used: \(offer.sentence)")
+        }
         var failures: [String] = []
         for runtime in candidates {
-            let probe = ContainerSandbox(settings, images, scope, runtime, groups, waiting: 0, networks: nil, sentences: [])
+            let probe = ContainerSandbox(
+                settings, images, scope, runtime, groups, waiting: 0, networks: nil, sentences: [])
             do {
                 try await probe.tryOut()
             } catch {
@@ -83,7 +96,8 @@ package final class ContainerSandbox: Sandbox {
                 sentences: sentences
             )
         }
-        throw SandboxError(.unavailable, "no container could be started on this machine: \(failures.joined(separator: "; "))")
+        let reasons = failures.joined(separator: "; ")
+        throw SandboxError(.unavailable, "no container could be started on this machine: \(reasons)")
     }
 
     private init(
@@ -114,7 +128,8 @@ package final class ContainerSandbox: Sandbox {
 
     package func check(_ requirements: SandboxRequirements) async throws(SandboxError) {
         guard let image = requirements.image, !image.isEmpty else {
-            throw SandboxError(.invalid, "a service in the container sandbox must name an image (or say sandbox: process)")
+            throw SandboxError(
+                .invalid, "a service in the container sandbox must name an image (or say sandbox: process)")
         }
         try await images.check(image)
     }
@@ -145,7 +160,7 @@ package final class ContainerSandbox: Sandbox {
     package func removeLeftovers() async {
         await groups.removeAll()
         await MarkedProcesses(prefix: "\(scope)/container").remove()
-        await removeForeignGroups()
+        await removeForeignGroups(Self.groupPrefix(scope))
         // The state of containers that are no more; new ones make it again.
         try? await SystemFiles.offload { [state] in SystemFiles.removeTree(state) }
         await pool.refill()
@@ -161,9 +176,8 @@ package final class ContainerSandbox: Sandbox {
     }
 
     /// The groups that runc makes in hierarchies that we do not use; they are empty when their container is gone.
-    private func removeForeignGroups() async {
+    private func removeForeignGroups(_ prefix: String) async {
         guard runtime.family == .runc else { return }
-        let prefix = Self.groupPrefix(scope)
         // A group that cannot be removed takes next to nothing.
         try? await SystemFiles.offload {
             for hierarchy in SystemFiles.names(in: "/sys/fs/cgroup") {
@@ -224,7 +238,8 @@ extension ContainerSandbox {
         let home = environment["HOME"] ?? (defaults.userID == 0 ? "/root" : "/tmp")
         environment.merge(invocation.environment) { $1 }
         let own = invocation.variables(
-            input: ContainerConfiguration.inputPath, output: ContainerConfiguration.outputPath, home: home, temporary: "/tmp"
+            input: ContainerConfiguration.inputPath, output: ContainerConfiguration.outputPath, home: home,
+            temporary: "/tmp"
         )
         return environment.merging(own) { $1 }
     }
@@ -255,7 +270,8 @@ extension ContainerSandbox {
             }
         } catch {
             await shell.dismiss()
-            throw SandboxError(.startFailed, "the container could not be made in \(places.directory): \(error)", cause: error)
+            throw SandboxError(
+                .startFailed, "the container could not be made in \(places.directory): \(error)", cause: error)
         }
         var run = SandboxRun(
             shell: shell, invocation: invocation,
@@ -269,8 +285,11 @@ extension ContainerSandbox {
         do throws(SandboxError) { result = .success(try await run.finish(commands: commands, output: output)) } catch {
             result = .failure(error)
         }
-        // The runtime removes it itself, unless it was killed.
-        SystemFiles.removeTree(state.appending(name))
+        // The runtime removes both itself, unless it was killed.
+        if SystemFiles.exists(state.appending(name)) {
+            SystemFiles.removeTree(state.appending(name))
+            await removeForeignGroups(configuration.groupPath ?? "none")
+        }
         let outcome = try result.get()
         if outcome.ending != .exited(0), outcome.ending != .timedOut, let reason = runtime.failure(in: places.log) {
             throw SandboxError(.startFailed, "the container of \(invocation.id) could not be started: \(reason)")
@@ -285,7 +304,9 @@ extension ContainerSandbox {
         defer { SystemFiles.removeTree(directory) }
         do {
             SystemFiles.removeTree(directory)
-            for path in [settings.dataDirectory, directory, lower] { try SystemFiles.makeDirectories(path, mode: 0o700) }
+            for path in [settings.dataDirectory, directory, lower] {
+                try SystemFiles.makeDirectories(path, mode: 0o700)
+            }
         } catch {
             throw SandboxError(.unavailable, "\(directory) could not be made", cause: error)
         }
@@ -300,7 +321,8 @@ extension ContainerSandbox {
             configDirectory: directory, timeout: .seconds(10), gracePeriod: .zero
         )
         let words = Mutex("")
-        let outcome = try await start(invocation, configuration, ContainerPlaces(directory: directory), lower: lower) { piece in
+        let outcome = try await start(invocation, configuration, ContainerPlaces(directory: directory), lower: lower) {
+            piece in
             words.withLock { $0 += String(decoding: piece.bytes.prefix(500), as: UTF8.self) }
         } prepare: {
         }

@@ -60,15 +60,32 @@ struct ControlGroup: Sendable {
     /// Microseconds of processor time in each period of 100 ms (the kernel's default); it wants at least 1 ms.
     private static func quota(_ cpu: MilliCPU) -> Int64 { max(1000, cpu.thousandths * 100) }
 
-    /// The processes in it, as seen from here.
+    /// The processes in it and in the groups below it, as seen from here.
     var members: [pid_t] {
         var members: Set<pid_t> = []
-        for path in paths.values {
-            guard let text = SystemFiles.text(path.appending("cgroup.procs"), limit: 1 << 24) else { continue }
-            members.formUnion(text.split(separator: "\n").compactMap { pid_t($0) })
-        }
+        for path in paths.values { Self.collect(from: path, into: &members) }
         members.remove(0)  // a process of a namespace that we do not see
         return Array(members)
+    }
+
+    private static func collect(from path: FilePath, into members: inout Set<pid_t>) {
+        if let text = SystemFiles.text(path.appending("cgroup.procs"), limit: 1 << 24) {
+            members.formUnion(text.split(separator: "\n").compactMap { pid_t($0) })
+        }
+        for child in children(of: path) { collect(from: child, into: &members) }
+    }
+
+    private static func children(of path: FilePath) -> [FilePath] {
+        // A group without groups below it has two links, as any directory (cgroup file systems count them).
+        var status = stat()
+        guard path.withPlatformString({ lstat($0, &status) }) == 0, status.st_nlink > 2 else { return [] }
+        return SystemFiles.names(in: path).map { path.appending($0) }.filter(SystemFiles.isDirectory)
+    }
+
+    /// Whether the group and those below it are gone.
+    private static func removeDirectory(_ path: FilePath) -> Bool {
+        for child in children(of: path) { _ = removeDirectory(child) }
+        return path.withPlatformString { rmdir($0) } == 0 || errno == ENOENT
     }
 
     /// Sends the signal to every member once.
@@ -96,7 +113,7 @@ struct ControlGroup: Sendable {
         var rest = Array(paths.values)
         for attempt in 0..<200 {
             if attempt > 0 || !members.isEmpty { kill9() }
-            rest.removeAll { path in path.withPlatformString { rmdir($0) } == 0 || errno == ENOENT }
+            rest.removeAll(where: Self.removeDirectory)
             if rest.isEmpty { return }
             await Pause.regardlessOfCancellation(pause)
             pause = min(pause * 2, .milliseconds(50))
@@ -115,7 +132,11 @@ struct ControlGroup: Sendable {
     /// How often the limit of memory was reached, also where memory could be reclaimed.
     var memoryLimitHits: Int64 {
         switch version {
-        case .v1: paths["memory"].flatMap { SystemFiles.integer($0.appending("memory.failcnt")) } ?? 0
+        case .v1:
+            // Where swap counts, its limit is the same and is reached first.
+            ["memory.failcnt", "memory.memsw.failcnt"].compactMap { file in
+                paths["memory"].flatMap { SystemFiles.integer($0.appending(file)) }
+            }.reduce(0, +)
         case .v2: paths[""].flatMap { SystemFiles.integer($0.appending("memory.events"), key: "max") } ?? 0
         }
     }
@@ -123,7 +144,8 @@ struct ControlGroup: Sendable {
     var peakMemory: ByteCount? {
         switch version {
         case .v1:
-            paths["memory"].flatMap { SystemFiles.integer($0.appending("memory.max_usage_in_bytes")) }.map(ByteCount.init)
+            paths["memory"].flatMap { SystemFiles.integer($0.appending("memory.max_usage_in_bytes")) }.map(
+                ByteCount.init)
         case .v2: paths[""].flatMap { SystemFiles.integer($0.appending("memory.peak")) }.map(ByteCount.init)
         }
     }
@@ -133,7 +155,9 @@ struct ControlGroup: Sendable {
         case .v1:
             paths["cpuacct"].flatMap { SystemFiles.integer($0.appending("cpuacct.usage")) }.map { .nanoseconds($0) }
         case .v2:
-            paths[""].flatMap { SystemFiles.integer($0.appending("cpu.stat"), key: "usage_usec") }.map { .microseconds($0) }
+            paths[""].flatMap { SystemFiles.integer($0.appending("cpu.stat"), key: "usage_usec") }.map {
+                .microseconds($0)
+            }
         }
     }
 }

@@ -68,12 +68,9 @@ final class ControlGroups: Sendable {
     }
 
     private static func remove(childrenOf directory: FilePath, version: Version) async {
-        for name in SystemFiles.names(in: directory) {
-            let child = directory.appending(name)
-            guard SystemFiles.isDirectory(child) else { continue }
-            await remove(childrenOf: child, version: version)
-            let key = version == .v2 ? "" : "any"
-            await ControlGroup(name: name, version: version, paths: [key: child]).remove()
+        let key = version == .v2 ? "" : "any"
+        for name in SystemFiles.names(in: directory) where SystemFiles.isDirectory(directory.appending(name)) {
+            await ControlGroup(name: name, version: version, paths: [key: directory.appending(name)]).remove()
         }
     }
 }

@@ -21,8 +21,11 @@ enum ImageReference {
             guard (2...129).contains(suffix.count), !suffix.contains("/") else { return nil }
         }
         var parts = rest.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        let hasRegistry = parts.count > 1 && (parts[0].contains(".") || parts[0].contains(":") || parts[0] == "localhost")
-        if !hasRegistry { parts.insert(contentsOf: parts.count == 1 ? ["docker.io", "library"] : ["docker.io"], at: 0) }
+        let hasRegistry =
+            parts.count > 1 && (parts[0].contains(".") || parts[0].contains(":") || parts[0] == "localhost")
+        if !hasRegistry {
+            parts.insert(contentsOf: parts.count == 1 ? ["docker.io", "library"] : ["docker.io"], at: 0)
+        }
         if parts[0] == "index.docker.io" { parts[0] = "docker.io" }
         guard parts.dropFirst().allSatisfy(isPathPart), isRegistry(parts[0]) else { return nil }
         return parts.joined(separator: "/") + suffix

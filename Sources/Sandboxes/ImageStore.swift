@@ -69,8 +69,10 @@ package actor ImageStore {
         }
     }
 
-    /// Makes the image available under the name. From a registry, an image that is here is not fetched again unless
-    /// `refresh` is set. Calls for one name at the same time share the work.
+    /// Makes the image available under the name.
+    ///
+    /// From a registry, an image that is here is not fetched again unless `refresh` is set. Calls for one name at the
+    /// same time share the work.
     ///
     /// - Parameter progress: called with lines for people.
     /// - Throws: `.invalid`, `.imageMissing`, `.imageBroken`, `.unavailable`, `.cancelled`.
@@ -98,7 +100,9 @@ package actor ImageStore {
         return try await pull.result(progress)
     }
 
-    /// Takes the name away, and the files where no other name is left. Unknown names are no error.
+    /// Takes the name away, and the files where no other name is left.
+    ///
+    /// Unknown names are no error.
     ///
     /// - Throws: `.imageInUse` where an invocation uses the files; `.unavailable` where the index cannot be written.
     package func remove(_ name: String) async throws(SandboxError) {
@@ -107,7 +111,8 @@ package actor ImageStore {
         image.names.removeAll { ImageReference.normalized($0) == reference || image.digest == name }
         if image.names.isEmpty {
             guard uses[image.digest, default: 0] == 0 else {
-                throw SandboxError(.imageInUse, "the image \(name) is used by a running invocation; try again when it has ended")
+                throw SandboxError(
+                    .imageInUse, "the image \(name) is used by a running invocation; try again when it has ended")
             }
             images[image.digest] = nil
         } else {
@@ -157,7 +162,9 @@ package actor ImageStore {
         }
         let unpacking = ImageUnpacking(reference: reference, source: source, directory: work, progress: progress)
         let result: Result<StoredImage, SandboxError>
-        do throws(SandboxError) { result = .success(try await take(name, unpacking)) } catch { result = .failure(error) }
+        do throws(SandboxError) { result = .success(try await take(name, unpacking)) } catch {
+            result = .failure(error)
+        }
         // Left-overs would be removed at the next start.
         try? await SystemFiles.offload { SystemFiles.removeTree(work) }
         return try result.get()
@@ -245,7 +252,9 @@ package actor ImageStore {
         }
         for entry in entries {
             // An image whose files are gone is fetched again when it is needed.
-            guard let image = StoredImage(json: entry), SystemFiles.isDirectory(files(of: image.digest)) else { continue }
+            guard let image = StoredImage(json: entry), SystemFiles.isDirectory(files(of: image.digest)) else {
+                continue
+            }
             images[image.digest] = image
         }
         rebuildNames()

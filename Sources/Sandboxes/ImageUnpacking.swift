@@ -33,7 +33,8 @@ struct ImageUnpacking: Sendable {
     func fetch() async throws(SandboxError) -> Found {
         switch source {
         case .registry:
-            let message = "the image \(reference) could not be fetched; where its registry cannot be reached from here, add it "
+            let message =
+                "the image \(reference) could not be fetched; where its registry cannot be reached from here, add it "
                 + "from a file: apus image add \(reference) FILE"
             return .layout(digest: try await copy(from: "docker://\(reference)", failure: message))
         case .file(let path):
@@ -123,7 +124,8 @@ struct ImageUnpacking: Sendable {
         guard SystemFiles.exists(path) else { throw SandboxError(.imageMissing, "there is no file \(path)") }
         if SystemFiles.exists(path.appending("oci-layout")) { return .layout }
         guard !SystemFiles.isDirectory(path) else {
-            throw SandboxError(.imageMissing, "\(path) is a directory, but not an OCI layout: it has no file oci-layout")
+            throw SandboxError(
+                .imageMissing, "\(path) is a directory, but not an OCI layout: it has no file oci-layout")
         }
         // Image archives have few members; of a root file system the first ones are enough.
         let list = "tar --list --file \(ShellText.quoted(path.string)) | head -n 1000; true"

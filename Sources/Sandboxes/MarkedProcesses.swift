@@ -40,7 +40,8 @@ struct MarkedProcesses: Sendable {
 
     private static func isDead(_ processID: pid_t) -> Bool {
         // proc(5): the state is the first word after the name in brackets.
-        guard let text = SystemFiles.text(FilePath("/proc/\(processID)/stat")), let bracket = text.lastIndex(of: ")") else {
+        guard let text = SystemFiles.text(FilePath("/proc/\(processID)/stat")), let bracket = text.lastIndex(of: ")")
+        else {
             return true
         }
         return "ZX".contains(text[bracket...].dropFirst(2).first ?? "X")

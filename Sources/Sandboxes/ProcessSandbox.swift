@@ -88,7 +88,8 @@ package final class ProcessSandbox: Sandbox {
             try places.make(invocation)
             shell = try pool.take()
         } catch {
-            throw SandboxError(.startFailed, "\(invocation.workDirectory) or a control group could not be made", cause: error)
+            throw SandboxError(
+                .startFailed, "\(invocation.workDirectory) or a control group could not be made", cause: error)
         }
         pool.refillSoon()
         let marked = MarkedProcesses(prefix: "\(scope)/\(invocation.id)")

@@ -36,7 +36,9 @@ final class Pull: Sendable {
     /// Whether nobody should join any more.
     var isOver: Bool { task.isCancelled || state.state.withLock { $0.isOver } }
 
-    /// Waits for the end. The work is stopped when all who wait are cancelled; until then they wait on together.
+    /// Waits for the end.
+    ///
+    /// The work is stopped when all who wait are cancelled; until then they wait on together.
     func result(_ progress: @escaping @Sendable (String) -> Void) async throws(SandboxError) -> StoredImage {
         let number = state.state.withLock { state in
             state.next += 1

@@ -12,8 +12,9 @@ extension SandboxInvocation {
         for path in [workDirectory, inputDirectory, outputDirectory, configDirectory] where !path.isAbsolute {
             throw SandboxError(.invalid, "the path \(path) of the invocation \(id) must be absolute")
         }
-        if let name = inputFileName, name.isEmpty || name == "." || name == ".." || name.utf8.contains(0x2F)
-            || name.utf8.contains(0)
+        if let name = inputFileName,
+            name.isEmpty || name == "." || name == ".." || name.utf8.contains(0x2F)
+                || name.utf8.contains(0)
         {
             throw SandboxError(.invalid, "\"\(name)\" is not the name of an input file")
         }
@@ -21,7 +22,8 @@ extension SandboxInvocation {
         for (name, value) in environment {
             guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "=")), !name.utf8.contains(0), !value.utf8.contains(0)
             else {
-                throw SandboxError(.invalid, "the environment variable \"\(name)\" has a name or value that no process can have")
+                throw SandboxError(
+                    .invalid, "the environment variable \"\(name)\" has a name or value that no process can have")
             }
             let size = name.utf8.count + value.utf8.count + 2
             guard size <= Self.longestVariable else {
@@ -34,7 +36,8 @@ extension SandboxInvocation {
             total += size
         }
         guard total <= Self.largestEnvironment else {
-            throw SandboxError(.invalid, "the environment has \(total) bytes; at most 1 MiB is possible: use files instead")
+            throw SandboxError(
+                .invalid, "the environment has \(total) bytes; at most 1 MiB is possible: use files instead")
         }
     }
 

@@ -7,8 +7,9 @@ package struct SandboxInvocation: Sendable {
     package var id: String
     /// The image to run in; ignored by the process sandbox.
     package var image: String?
-    /// An existing directory, private to this invocation, in which the sandbox may make files of its own. The caller
-    /// removes it afterwards.
+    /// An existing directory, private to this invocation, in which the sandbox may make files of its own.
+    ///
+    /// The caller removes it afterwards.
     package var workDirectory: FilePath
     /// An existing directory with the staged input.
     package var inputDirectory: FilePath

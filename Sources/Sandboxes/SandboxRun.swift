@@ -39,7 +39,8 @@ struct SandboxRun: Sendable {
         case .success(let outcome): return outcome
         case .failure(let error as SandboxError): throw error
         case .failure(let error):
-            throw SandboxError(.startFailed, "the script of \(invocation.id) could not be started: \(error)", cause: error)
+            throw SandboxError(
+                .startFailed, "the script of \(invocation.id) could not be started: \(error)", cause: error)
         }
     }
 
@@ -50,7 +51,8 @@ struct SandboxRun: Sendable {
         do { try shell.group?.set(limits) } catch {
             await shell.dismiss()
             throw SandboxError(
-                .startFailed, "the limits of \(invocation.id) (cpu \(limits.cpu), memory \(limits.memory)) could not be set",
+                .startFailed,
+                "the limits of \(invocation.id) (cpu \(limits.cpu), memory \(limits.memory)) could not be set",
                 cause: error
             )
         }
@@ -69,7 +71,8 @@ struct SandboxRun: Sendable {
             throw SandboxError(.startFailed, "the script of \(invocation.id) could not be started: \(words)")
         }
         return SandboxOutcome(
-            ending: ending(result), startedAt: startedAt, cpuTime: shell.group?.cpuTime, peakMemory: shell.group?.peakMemory
+            ending: ending(result), startedAt: startedAt, cpuTime: shell.group?.cpuTime,
+            peakMemory: shell.group?.peakMemory
         )
     }
 

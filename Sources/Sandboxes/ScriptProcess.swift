@@ -12,7 +12,9 @@ import SystemPackage
 final class ScriptProcess: Sendable {
     /// What the shell is told to do.
     struct Orders: Sendable {
-        /// Shell commands that end with an `exec`. Where `$unjoined` is set, the shell could not join its control group.
+        /// Shell commands that end with an `exec`.
+        ///
+        /// Where `$unjoined` is set, the shell could not join its control group.
         var commands: String
         var output: @Sendable (SandboxOutput) async -> Void
     }
@@ -74,8 +76,9 @@ final class ScriptProcess: Sendable {
     /// Whether the shell is gone though nobody told it to.
     var hasEnded: Bool { life.hasExited }
 
-    /// Sends SIGTERM to the whole tree and, after the grace period, SIGKILL until it is gone. Returns early where the task
-    /// is cancelled.
+    /// Sends SIGTERM to the whole tree and, after the grace period, SIGKILL until it is gone.
+    ///
+    /// Returns early where the task is cancelled.
     func end(gracePeriod: Duration, marked: MarkedProcesses?) async {
         do {
             let deadline = ContinuousClock.now + gracePeriod

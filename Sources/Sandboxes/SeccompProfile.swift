@@ -23,10 +23,11 @@ enum SeccompProfile {
         }
         // Sockets of every family but AF_VSOCK, which leads to the hypervisor.
         rules.append(rule(["socket"], "SCMP_ACT_ALLOW", argument: (40, 0, "SCMP_CMP_NE")))
-        return .object(JSONObject([
-            ("defaultAction", .string("SCMP_ACT_ERRNO")), ("defaultErrnoRet", .integer(38)),
-            ("architectures", .strings([architecture])), ("syscalls", .array(rules)),
-        ]))
+        return .object(
+            JSONObject([
+                ("defaultAction", .string("SCMP_ACT_ERRNO")), ("defaultErrnoRet", .integer(38)),
+                ("architectures", .strings([architecture])), ("syscalls", .array(rules)),
+            ]))
     }()
 
     #if arch(arm64)
@@ -44,20 +45,24 @@ enum SeccompProfile {
         var members: [(String, JSONValue)] = [("names", .strings(names)), ("action", .string(action))]
         if let error { members.append(("errnoRet", .integer(error))) }
         if let argument {
-            members.append((
-                "args",
-                .array([
-                    .object(JSONObject([
-                        ("index", .integer(0)), ("value", .integer(argument.value)),
-                        ("valueTwo", .integer(argument.second)), ("op", .string(argument.comparison)),
-                    ]))
-                ])
-            ))
+            members.append(
+                (
+                    "args",
+                    .array([
+                        .object(
+                            JSONObject([
+                                ("index", .integer(0)), ("value", .integer(argument.value)),
+                                ("valueTwo", .integer(argument.second)), ("op", .string(argument.comparison)),
+                            ]))
+                    ])
+                ))
         }
         return .object(JSONObject(members))
     }
 
-    private static func words(_ text: String) -> [String] { text.split(whereSeparator: \.isWhitespace).map(String.init) }
+    private static func words(_ text: String) -> [String] {
+        text.split(whereSeparator: \.isWhitespace).map(String.init)
+    }
 
     private static let allowed = """
         accept accept4 access adjtimex alarm arch_prctl bind brk capget capset chdir chmod chown

@@ -2,8 +2,9 @@ import Glibc
 import NIOPosix
 import SystemPackage
 
-/// Small, blocking file operations. From async code only through `offload`, but for the pseudo files of the kernel, which
-/// answer at once.
+/// Small, blocking file operations.
+///
+/// From async code only through `offload`, but for the pseudo files of the kernel, which answer at once.
 enum SystemFiles {
     /// Runs blocking work on the shared thread pool.
     static func offload<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
@@ -93,7 +94,9 @@ enum SystemFiles {
         return path.withPlatformString { lstat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Removes a file or a whole tree; symbolic links are removed, not followed. Goes on after a failure.
+    /// Removes a file or a whole tree; symbolic links are removed, not followed.
+    ///
+    /// Goes on after a failure.
     static func removeTree(_ path: FilePath) {
         if isDirectory(path) {
             try? changeMode(path, 0o700)  // a script may have taken our rights away; without them removal fails anyway

@@ -15,9 +15,13 @@ package struct ServeSettings: Sendable {
 
         /// `host:port` or `[address]:port`.
         package init?(_ text: String) {
-            guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+            guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+                return nil
+            }
             var host = text[..<colon]
-            if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() } else if host.contains(":") {
+            if host.hasPrefix("["), host.hasSuffix("]") {
+                host = host.dropFirst().dropLast()
+            } else if host.contains(":") {
                 return nil
             }
             guard !host.isEmpty else { return nil }
@@ -103,12 +107,16 @@ package struct ServeSettings: Sendable {
     private static func path(_ text: String) -> String? { text.isEmpty ? nil : text }
 
     private static func url(_ text: String) -> String?? {
-        guard text.hasPrefix("http://") || text.hasPrefix("https://"), text.split(separator: "/").count == 2 else { return nil }
+        guard text.hasPrefix("http://") || text.hasPrefix("https://"), text.split(separator: "/").count == 2 else {
+            return nil
+        }
         return .some(text.hasSuffix("/") ? String(text.dropLast()) : text)
     }
 
     private static func cores(_ text: String) -> MilliCPU? {
-        guard let quantity = try? Quantity(text), let cpu = try? quantity.milliCPU(), cpu >= MilliCPU(100) else { return nil }
+        guard let quantity = try? Quantity(text), let cpu = try? quantity.milliCPU(), cpu >= MilliCPU(100) else {
+            return nil
+        }
         return cpu
     }
 

@@ -42,7 +42,8 @@ package struct Setting: Sendable, Hashable {
         standard: "container"
     )
     package static let network = Setting(
-        "network", "none|outbound", "Network of containers: none, or connections to the outside where the host offers them.",
+        "network", "none|outbound",
+        "Network of containers: none, or connections to the outside where the host offers them.",
         standard: "outbound"
     )
     package static let cpu = Setting(
@@ -53,7 +54,8 @@ package struct Setting: Sendable, Hashable {
         standard: "all of the machine but a tenth"
     )
     package static let grace = Setting(
-        "grace", "duration", "How long running jobs may go on after SIGTERM: seconds, or with ms, s, m, h.", standard: "30s"
+        "grace", "duration", "How long running jobs may go on after SIGTERM: seconds, or with ms, s, m, h.",
+        standard: "30s"
     )
     package static let durability = Setting(
         "durability", "always|never",
@@ -67,7 +69,8 @@ package struct Setting: Sendable, Hashable {
         "job-log-limit", "size", "How much of one job's output is kept.", standard: "64Mi"
     )
     package static let keepJobs = Setting(
-        "keep-jobs", "duration", "How long ended jobs and their logs are kept: with s, m, h, or d for days.", standard: "30d"
+        "keep-jobs", "duration", "How long ended jobs and their logs are kept: with s, m, h, or d for days.",
+        standard: "30d"
     )
     package static let keepLogs = Setting(
         "keep-logs", "size", "How much all logs together may take; beyond it the oldest go.", standard: "4Gi"
@@ -79,7 +82,8 @@ package struct Setting: Sendable, Hashable {
     package static let logLevel = Setting(
         "log-level", "level", "trace, debug, info, notice, warning, error or critical.", standard: "info"
     )
-    package static let logFormat = Setting("log-format", "text|json", "Form of the log on standard error.", standard: "text")
+    package static let logFormat = Setting(
+        "log-format", "text|json", "Form of the log on standard error.", standard: "text")
     package static let username = Setting(
         "username", "name", "The administrator's name.", standard: "oscar", isSecret: true
     )

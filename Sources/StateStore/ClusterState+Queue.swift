@@ -16,7 +16,8 @@ extension ClusterState {
     package func route(_ jobs: [NewJob], upTo position: Int64) async throws(StateStoreError) {
         try await write { database in
             for job in jobs { try Self.insert(job, database) }
-            try database.execute(sql: "UPDATE router SET position = max(position, ?) WHERE id = 0", arguments: [position])
+            try database.execute(
+                sql: "UPDATE router SET position = max(position, ?) WHERE id = 0", arguments: [position])
         }
     }
 
@@ -117,7 +118,8 @@ extension ClusterState {
                 """
         )
         try statement.execute(arguments: [
-            state.rawValue, attempts, result.started?.nanoseconds, finished?.nanoseconds, result.exitCode, result.message,
+            state.rawValue, attempts, result.started?.nanoseconds, finished?.nanoseconds, result.exitCode,
+            result.message,
             result.stageIn?.nanoseconds, result.run?.nanoseconds, result.stageOut?.nanoseconds, number,
         ])
     }

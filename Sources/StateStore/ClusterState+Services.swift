@@ -47,7 +47,8 @@ extension ClusterState {
                 throw StateStoreError(code: .alreadyExists, message: "the service \"\(name)\" exists already")
             }
             try database.execute(
-                sql: "INSERT INTO service (name, definition, made_buckets, version, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
+                sql:
+                    "INSERT INTO service (name, definition, made_buckets, version, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
                 arguments: [
                     name, service.definition.text(), service.bucketsText, service.version, service.created.nanoseconds,
                     service.updated.nanoseconds,

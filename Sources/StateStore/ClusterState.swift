@@ -20,7 +20,8 @@ package final class ClusterState: Sendable {
                 database: try await DurableDatabase.open(at: path, steps: Schema.steps, durability: durability)
             )
         } catch {
-            throw StateStoreError(code: .database, message: "the cluster's state in \(path) cannot be opened", cause: error)
+            throw StateStoreError(
+                code: .database, message: "the cluster's state in \(path) cannot be opened", cause: error)
         }
     }
 

@@ -25,7 +25,8 @@ extension SandboxSet {
                 return .success(container)
             } catch {
                 logger.notice("containers cannot run here: \(error.message)")
-                return .failure(SandboxError(.unavailable, "containers cannot run here: \(error.message)", cause: error))
+                return .failure(
+                    SandboxError(.unavailable, "containers cannot run here: \(error.message)", cause: error))
             }
         }
         return SandboxSet(

@@ -90,7 +90,8 @@ struct Server {
             httpClient: httpClient, now: now, logger: logger
         )
         try await Recovery(
-            data: data, state: state, sandboxes: sandboxes, registry: registryOfServices, executor: executor, logger: logger
+            data: data, state: state, sandboxes: sandboxes, registry: registryOfServices, executor: executor,
+            logger: logger
         ).run()
         let jobs = JobBoard(
             data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, now: now
@@ -113,11 +114,13 @@ struct Server {
                 executor: executor, maximumEvent: settings.maxEvent, logger: logger
             ),
             buckets: BucketDesk(store: objects, catalog: catalog),
-            images: ImageDesk(data: data, images: images, catalog: catalog), allowedImages: allowedImages, status: status,
+            images: ImageDesk(data: data, images: images, catalog: catalog), allowedImages: allowedImages,
+            status: status,
             metrics: registry, maximumEvent: settings.maxEvent, now: now
         )
         let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew)
-        let faces = HTTPFaces(gateway: gateway, objects: objects, authenticator: authenticator, now: now, logger: logger)
+        let faces = HTTPFaces(
+            gateway: gateway, objects: objects, authenticator: authenticator, now: now, logger: logger)
         return Server(
             services: [
                 Housekeeper(

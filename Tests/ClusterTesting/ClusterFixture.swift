@@ -7,7 +7,6 @@ package import Model
 package import ObjectEngine
 import Sandboxes
 package import Scheduling
-import NIOCore
 import ServiceLifecycle
 package import StateStore
 package import SystemPackage
@@ -49,7 +48,6 @@ package struct ClusterFixture: Sendable {
     private let router: EventRouter
     private let deliveries: DeliveryService
     private let recovery: Recovery
-    private let httpClient: HTTPClient
 
     package static let now: @Sendable () -> Instant = {
         var time = timespec()
@@ -77,7 +75,7 @@ package struct ClusterFixture: Sendable {
             },
             runsAllAsProcesses: options.runsAllAsProcesses
         )
-        httpClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(timeout: .init(connect: .seconds(2))))
+        let httpClient = HTTPClient.shared
         catalog = ServiceCatalog()
         logs = JobLogs(folder: data.logs, limit: options.logLimit)
         let signal = Signal()
@@ -154,7 +152,6 @@ package struct ClusterFixture: Sendable {
         await sandboxes.shutDown()
         await objects.close()
         await state.close()
-        try? await httpClient.shutdown()  // Nothing is sent any more.
         data.close()
     }
 }

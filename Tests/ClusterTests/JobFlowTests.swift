@@ -11,7 +11,7 @@ import Testing
 @testable import Cluster
 
 /// The way of a file through one cluster, with real store, state and processes.
-@Suite("From an object to its result", .timeLimit(.minutes(2)))
+@Suite("From an object to its result", .serialized, .timeLimit(.minutes(2)))
 struct JobFlowTests {
     static let upper = "tr a-z A-Z < \"$INPUT_FILE_PATH\" > \"$TMP_OUTPUT_DIR/$(basename \"$INPUT_FILE_PATH\").up\"; echo done"
 

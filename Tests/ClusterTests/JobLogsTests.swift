@@ -33,7 +33,7 @@ struct JobLogsTests {
 
     @Test("what is written is read, attempt after attempt")
     func writeAndRead() async throws {
-        try await withLogs { logs in
+        try await withLogs { logs async throws in
             #expect(try await text(logs) == "")
             #expect(await !logs.exists(service, job))
             for attempt in 1...2 {
@@ -53,7 +53,7 @@ struct JobLogsTests {
 
     @Test("a log is for its owner alone")
     func mode() async throws {
-        try await withLogs { logs in
+        try await withLogs { logs async throws in
             let writer = logs.writer(service, job)
             await writer.append(record("x"))
             writer.close()
@@ -63,7 +63,7 @@ struct JobLogsTests {
 
     @Test("who follows gets what comes, and the end with the attempt")
     func follow() async throws {
-        try await withLogs { logs in
+        try await withLogs { logs async throws in
             let writer = logs.writer(service, job)
             await writer.append(record("before\n"))
             var records = logs.records(service, job, follow: true).makeAsyncIterator()
@@ -86,7 +86,7 @@ struct JobLogsTests {
 
     @Test("following what does not run any more ends at once")
     func followEnded() async throws {
-        try await withLogs { logs in
+        try await withLogs { logs async throws in
             let writer = logs.writer(service, job)
             await writer.append(record("all\n"))
             writer.close()
@@ -96,7 +96,7 @@ struct JobLogsTests {
 
     @Test("many followers, one that goes away: all others get everything")
     func followers() async throws {
-        try await withLogs { logs in
+        try await withLogs { logs async throws in
             let writer = logs.writer(service, job)
             // Registered before anything is written.
             let streams = (0..<10).map { _ in logs.records(service, job, follow: true) }
@@ -117,7 +117,7 @@ struct JobLogsTests {
 
     @Test("one may follow a job that has not started, until its log is removed")
     func announced() async throws {
-        try await withLogs { logs in
+        try await withLogs { logs async throws in
             logs.announce(service, job)
             let follower = logs.records(service, job, follow: true)
             let other = logs.records(service, try JobName("service-2"), follow: true)
@@ -136,7 +136,7 @@ struct JobLogsTests {
 
     @Test("beyond the limit a note says so, once an attempt")
     func limit() async throws {
-        try await withLogs(limit: 300) { logs in
+        try await withLogs(limit: 300) { logs async throws in
             let writer = logs.writer(service, job)
             for _ in 0..<100 { await writer.append(record(String(repeating: "x", count: 60))) }
             writer.close()
@@ -149,7 +149,7 @@ struct JobLogsTests {
 
     @Test("half a record, left by a kill, does not hide the next attempt")
     func torn() async throws {
-        try await withLogs { logs in
+        try await withLogs { logs async throws in
             let path = logs.path(service, job)
             _ = try path.write(record("first\n").encoded + record("second").encoded.dropLast(3))
             #expect(try await text(logs) == "first\n")

@@ -10,7 +10,7 @@ import Testing
 
 @testable import Cluster
 
-@Suite("Admission, waiting and stopping of jobs", .timeLimit(.minutes(2)))
+@Suite("Admission, waiting and stopping of jobs", .serialized, .timeLimit(.minutes(2)))
 struct SchedulingTests {
     /// Room for one job of 0.1 processors.
     static var narrow: ClusterFixture.Options {

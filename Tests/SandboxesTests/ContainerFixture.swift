@@ -1,7 +1,8 @@
 import Foundation
-import Sandboxes
 import Subprocess
 import SystemPackage
+
+@testable import Sandboxes
 
 /// Container sandboxes with an image of busybox, made without any network.
 enum ContainerFixture {
@@ -13,13 +14,21 @@ enum ContainerFixture {
         get async { await check.value }
     }
 
-    private static let check = Task<String?, Never> {
+    /// Why containers of runc cannot be tested here, or `nil`.
+    static var reasonAgainstRunc: String? {
+        get async { await checkOfRunc.value }
+    }
+
+    private static let check = Task<String?, Never> { await tryOut(ContainerRuntime.Family.allCases) }
+    private static let checkOfRunc = Task<String?, Never> { await tryOut([.runc]) }
+
+    private static func tryOut(_ families: [ContainerRuntime.Family]) async -> String? {
         guard FileManager.default.isExecutableFile(atPath: busybox) else {
             return "no static busybox (apt-get install busybox-static)"
         }
         do {
             let scratch = try Scratch()
-            let sandbox = try await sandbox(in: scratch, network: .none)
+            let sandbox = try await sandbox(in: scratch, network: .none, families: families)
             await sandbox.shutDown()
             return nil
         } catch {
@@ -27,11 +36,15 @@ enum ContainerFixture {
         }
     }
 
-    static func sandbox(in scratch: Scratch, network: SandboxNetwork) async throws -> ContainerSandbox {
+    static func sandbox(
+        in scratch: Scratch,
+        network: SandboxNetwork,
+        families: [ContainerRuntime.Family] = ContainerRuntime.Family.allCases
+    ) async throws -> ContainerSandbox {
         let images = try await ImageStore.open(at: scratch.path.appending("images"))
         try await images.add(image, from: .file(try await rootFileSystemArchive(in: scratch)))
         let settings = ContainerSandbox.Settings(dataDirectory: scratch.path, network: network)
-        return try await ContainerSandbox.open(settings, images: images)
+        return try await ContainerSandbox.open(settings, images: images, families: families)
     }
 
     /// A directory with a root file system of busybox.
@@ -41,7 +54,8 @@ enum ContainerFixture {
         let program = root.string + "/bin/busybox"
         guard !FileManager.default.fileExists(atPath: program) else { return root }
         try FileManager.default.copyItem(atPath: busybox, toPath: program)
-        let applets = "sh true false cat echo ls id mount umount env sleep dd kill head tr mkdir touch ps wc printf setsid "
+        let applets =
+            "sh true false cat echo ls id mount umount env sleep dd kill head tr mkdir touch ps wc printf setsid "
             + "hostname unshare grep ip wget nc stat find date mknod chmod test"
         for applet in applets.split(separator: " ") {
             try FileManager.default.createSymbolicLink(

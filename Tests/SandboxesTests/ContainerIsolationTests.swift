@@ -14,7 +14,8 @@ import Testing
 struct ContainerIsolationTests {
     @Test func writesStayPrivate() async throws {
         try await Subject.container.with { bench in
-            let script = "cat /bin/new /etc/passwd | grep -c gone; echo gone > /bin/new; echo gone >> /etc/passwd; rm -r /home"
+            let script =
+                "cat /bin/new /etc/passwd | grep -c gone; echo gone > /bin/new; echo gone >> /etc/passwd; rm -r /home"
             for _ in 0..<2 {
                 let result = try await bench.run(script)
                 #expect(result.text == "0\n", "\(result.errorText)")
@@ -126,7 +127,8 @@ struct ContainerIsolationTests {
             for _ in 0..<2 {
                 let result = try await bench.run(script)
                 #expect(
-                    result.text == "hello\nno loopback\nno metadata\nnameserver 10.0.2.3\nlo tap0 ", "\(result.errorText)"
+                    result.text == "hello\nno loopback\nno metadata\nnameserver 10.0.2.3\nlo tap0 ",
+                    "\(result.errorText)"
                 )
             }
         }
@@ -135,7 +137,8 @@ struct ContainerIsolationTests {
     @Test func processLimit() async throws {
         let scratch = try Scratch()
         let images = try await ImageStore.open(at: scratch.path.appending("images"))
-        try await images.add(ContainerFixture.image, from: .file(try await ContainerFixture.rootFileSystemArchive(in: scratch)))
+        try await images.add(
+            ContainerFixture.image, from: .file(try await ContainerFixture.rootFileSystemArchive(in: scratch)))
         let settings = ContainerSandbox.Settings(dataDirectory: scratch.path, network: .none, processLimit: 30)
         let sandbox = try await ContainerSandbox.open(settings, images: images)
         let bench = Workbench(sandbox: sandbox, image: ContainerFixture.image, scratch: scratch)

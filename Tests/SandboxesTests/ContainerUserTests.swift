@@ -49,7 +49,9 @@ struct ContainerUserTests {
             let (begun, begin) = AsyncStream.makeStream(of: Void.self)
             let task = Task { [invocation] in try await sandbox.run(invocation) { _ in begin.yield() } }
             _ = await begun.first { _ in true }
-            let error = await #expect(throws: SandboxError.self) { try await sandbox.images.remove(ContainerFixture.image) }
+            let error = await #expect(throws: SandboxError.self) {
+                try await sandbox.images.remove(ContainerFixture.image)
+            }
             #expect(error?.code == .imageInUse)
             task.cancel()
             _ = await task.result

@@ -5,11 +5,15 @@ import Synchronization
 import SystemPackage
 import Testing
 
-private let hasTools = ["/usr/bin/skopeo", "/usr/bin/umoci"].allSatisfy { FileManager.default.isExecutableFile(atPath: $0) }
+private let hasTools = ["/usr/bin/skopeo", "/usr/bin/umoci"].allSatisfy {
+    FileManager.default.isExecutableFile(atPath: $0)
+}
 
 @Suite(.timeLimit(.minutes(5)))
 struct ImageStoreTests {
-    private func smallArchive(_ scratch: Scratch, content: String = "hello", option: String = "", suffix: String = "tar") async throws
+    private func smallArchive(
+        _ scratch: Scratch, content: String = "hello", option: String = "", suffix: String = "tar"
+    ) async throws
         -> FilePath
     {
         let root = try scratch.directory("small-\(content)")
@@ -27,7 +31,9 @@ struct ImageStoreTests {
     func rootFileSystemArchives(option: String, suffix: String) async throws {
         let scratch = try Scratch()
         let archive: FilePath
-        do { archive = try await smallArchive(scratch, option: option, suffix: suffix) } catch { return }  // no such compressor here
+        do { archive = try await smallArchive(scratch, option: option, suffix: suffix) } catch {
+            return  // no such compressor here
+        }
         let store = try await ImageStore.open(at: scratch.path.appending("images"))
         let lines = Mutex<[String]>([])
         let image = try await store.add("small", from: .file(archive)) { line in lines.withLock { $0.append(line) } }
@@ -80,7 +86,8 @@ struct ImageStoreTests {
         #expect(after.digest == before.digest && after.size == before.size)
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path.string + "/images/unpacking") == [])
         // A third start after the files were lost.
-        try FileManager.default.removeItem(atPath: scratch.path.string + "/images/rootfs/" + rootFileSystems(scratch)[0])
+        try FileManager.default.removeItem(
+            atPath: scratch.path.string + "/images/rootfs/" + rootFileSystems(scratch)[0])
         let third = try await ImageStore.open(at: scratch.path.appending("images"))
         #expect(await third.image("kept") == nil)
     }
@@ -90,7 +97,9 @@ struct ImageStoreTests {
         let scratch = try Scratch()
         let file = try scratch.directory("images").appending("images.json")
         try Data(text.utf8).write(to: URL(fileURLWithPath: file.string))
-        let error = await #expect(throws: SandboxError.self) { _ = try await ImageStore.open(at: scratch.path.appending("images")) }
+        let error = await #expect(throws: SandboxError.self) {
+            _ = try await ImageStore.open(at: scratch.path.appending("images"))
+        }
         #expect(error?.code == .unavailable)
         #expect(FileManager.default.contents(atPath: file.string) == Data(text.utf8))
     }

@@ -31,7 +31,9 @@ struct ProcessSandboxTests {
             var invocation = try bench.invocation("echo on; sleep \(seconds)")
             invocation.gracePeriod = .zero
             let (begun, begin) = AsyncStream.makeStream(of: Void.self)
-            let task = Task { [invocation, sandbox = bench.sandbox] in try await sandbox.run(invocation) { _ in begin.yield() } }
+            let task = Task { [invocation, sandbox = bench.sandbox] in
+                try await sandbox.run(invocation) { _ in begin.yield() }
+            }
             _ = await begun.first { _ in true }
             let other = try Scratch()
             let neighbour = ProcessSandbox(.init(dataDirectory: other.path, usesControlGroups: false))

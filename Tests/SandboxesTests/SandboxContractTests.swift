@@ -83,7 +83,8 @@ struct SandboxContractTests {
             let result = try await bench.run("env; cat /proc/self/environ") { $0.environment = ["MINE": "1"] }
             #expect(result.text.contains("MINE=1\n"))
             let allowed: Set = [
-                "PATH", "LANG", "MINE", "PWD", "OLDPWD", "SHLVL", "_", "HOME", "TMPDIR", "TMP_INPUT_DIR", "TMP_OUTPUT_DIR",
+                "PATH", "LANG", "MINE", "PWD", "OLDPWD", "SHLVL", "_", "HOME", "TMPDIR", "TMP_INPUT_DIR",
+                "TMP_OUTPUT_DIR",
                 "APUS_INVOCATION", "HOSTNAME",
             ]
             let lines = result.text.split { $0 == "\n" || $0 == "\0" }
@@ -156,7 +157,8 @@ struct SandboxContractTests {
         let seconds = unusualSeconds()
         try await subject.with { bench in
             // One holds the pipes open, one writes without end, one has left the session.
-            let script = "sleep \(seconds) & (while :; do echo y\(seconds); done) & setsid sleep \(seconds) & echo on; exit 4"
+            let script =
+                "sleep \(seconds) & (while :; do echo y\(seconds); done) & setsid sleep \(seconds) & echo on; exit 4"
             let result = try await bench.run(script)
             #expect(result.ending == .exited(4))
             #expect(result.text.contains("on\n"))

@@ -1,22 +1,34 @@
 import Foundation
 import Model
-import Sandboxes
 import SystemPackage
 import Testing
+
+@testable import Sandboxes
 
 /// The sandboxes that the contract is tested with.
 enum Subject: String, Sendable, CaseIterable, CustomTestStringConvertible {
     case process
     case processWithoutControlGroups
     case container
+    /// With the runtime that is the second choice.
+    case containerOfRunc
 
     var testDescription: String { rawValue }
 
     /// Those that work on this machine.
     static func usable() async -> [Subject] {
-        let reason = await ContainerFixture.reasonAgainst
-        if let reason { print("The container sandbox is not tested: \(reason)") }
-        return reason == nil ? allCases : [.process, .processWithoutControlGroups]
+        var subjects = [Subject.process, .processWithoutControlGroups]
+        if let reason = await ContainerFixture.reasonAgainst {
+            print("The container sandbox is not tested: \(reason)")
+        } else {
+            subjects.append(.container)
+        }
+        if let reason = await ContainerFixture.reasonAgainstRunc {
+            print("The container sandbox is not tested with runc: \(reason)")
+        } else {
+            subjects.append(.containerOfRunc)
+        }
+        return subjects
     }
 
     /// Those that enforce limits here.
@@ -43,8 +55,9 @@ enum Subject: String, Sendable, CaseIterable, CustomTestStringConvertible {
         case .processWithoutControlGroups:
             let settings = ProcessSandbox.Settings(dataDirectory: scratch.path, usesControlGroups: false)
             bench = Workbench(sandbox: ProcessSandbox(settings), image: nil, scratch: scratch)
-        case .container:
-            let sandbox = try await ContainerFixture.sandbox(in: scratch, network: network)
+        case .container, .containerOfRunc:
+            let families = self == .container ? ContainerRuntime.Family.allCases : [.runc]
+            let sandbox = try await ContainerFixture.sandbox(in: scratch, network: network, families: families)
             bench = Workbench(sandbox: sandbox, image: ContainerFixture.image, scratch: scratch)
         }
         let result: Result<Value, any Error>

@@ -22,7 +22,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", " ", "a b", "A/B", "-x", "a//b", "/a", "a/", "a:", "a:b:c/", "a@sha256:xyz", "a@", "../x", "a/../b", "--flag",
+        "", " ", "a b", "A/B", "-x", "a//b", "/a", "a/", "a:", "a:b:c/", "a@sha256:xyz", "a@", "../x", "a/../b",
+        "--flag",
         "-registry.io/a", "a;b", "a\nb", "é", String(repeating: "a", count: 600),
     ])
     func refused(text: String) {
@@ -39,7 +40,9 @@ import Testing
         #expect(lines.joined(separator: "\n") == "\(text)|end")
     }
 
-    @Test(arguments: [("A", true), ("_a9", true), ("9a", false), ("", false), ("a-b", false), ("a.b", false), ("ä", false)])
+    @Test(arguments: [
+        ("A", true), ("_a9", true), ("9a", false), ("", false), ("a-b", false), ("a.b", false), ("ä", false),
+    ])
     func variableNames(name: String, isName: Bool) {
         #expect(ShellText.isVariableName(name) == isName)
     }
@@ -71,7 +74,9 @@ import Testing
         #expect(mounts.unifiedBesideV1 == nil)
     }
 
-    @Test(arguments: ["", "\n\n", "garbage - cgroup", "1 2 3 4 5 6 - cgroup x rw,memory", "1 2 0:1 / /p rw - proc p rw"])
+    @Test(arguments: [
+        "", "\n\n", "garbage - cgroup", "1 2 3 4 5 6 - cgroup x rw,memory", "1 2 0:1 / /p rw - proc p rw",
+    ])
     func none(table: String) {
         #expect(ControlGroupMounts(mountTable: table, membership: "x\n:::\n") == nil)
     }

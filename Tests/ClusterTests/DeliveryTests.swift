@@ -1,0 +1,172 @@
+import ClusterTesting
+import LoopbackServer
+import Model
+import NIOCore
+import NIOHTTP1
+import StateStore
+import Synchronization
+import SystemPackage
+import TestKit
+import Testing
+
+@testable import Cluster
+
+@Suite("Delivery to other clusters", .serialized, .timeLimit(.minutes(2)))
+struct DeliveryTests {
+    /// Output to an S3 store on that port of this machine, or on several.
+    static func outputs(_ ports: [String: Int], local: Bool = false) -> JSONObject {
+        var output: [JSONValue] = ports.keys.sorted().map {
+            .object(["storage_provider": .string("s3.\($0)"), "path": .string("results/\($0)")])
+        }
+        if local { output.append(.object(["storage_provider": .string("minio.default"), "path": .string("b/out")])) }
+        let providers = ports.sorted { $0.key < $1.key }.map { id, port in
+            (id, JSONValue.object([
+                "endpoint": .string("http://127.0.0.1:\(port)"), "access_key": .string("access"), "secret_key": .string("secret-key"),
+                "region": .string("us-east-1"),
+            ]))
+        }
+        return [
+            "output": .array(output),
+            "storage_providers": .object(["s3": .object(JSONObject(providers))]),
+        ]
+    }
+
+    static let script = "cat \"$INPUT_FILE_PATH\" > \"$TMP_OUTPUT_DIR/r.txt\""
+
+    @Test("a result goes to the other store, and the job ends when it has arrived")
+    func arrives() async throws {
+        let store = FakeStore(buckets: ["results"])
+        try await LoopbackServer.with({ store.answer($0) }) { port in
+            try await ClusterFixture.serve { cluster in
+                try await cluster.create(
+                    "s", script: Self.script + "; echo two > \"$TMP_OUTPUT_DIR/two.txt\"", more: Self.outputs(["cloud": port], local: true)
+                )
+                let job = try await cluster.jobs.post(Array("payload!".utf8), to: try ServiceName("s"), name: nil, principal: "p")
+                let ended = try await cluster.wait(job, for: .succeeded)
+                #expect(ended.message == nil && ended.exitCode == 0)
+                #expect(store.keys("results") == ["cloud/r.txt", "cloud/two.txt"])
+                #expect(store.object("results", "cloud/r.txt")?.bytes == Array("payload!".utf8))
+                #expect(try await cluster.keys("b") == ["out/r.txt", "out/two.txt"])
+                try await eventually("nothing is left") {
+                    try cluster.names(cluster.data.deliveries).isEmpty && cluster.names(cluster.data.work).isEmpty
+                }
+                #expect(try await cluster.state.deliveryCount() == 0)
+            }
+        }
+    }
+
+    @Test("a store that is down: the result waits with a reason, and arrives when the store is there")
+    func unreachable() async throws {
+        let closed = try await LoopbackServer.closedPort()
+        let store = FakeStore(buckets: ["results"])
+        try await LoopbackServer.with({ store.answer($0) }) { port in
+            try await ClusterFixture.serve { cluster in
+                try await cluster.create("s", script: Self.script, more: Self.outputs(["cloud": closed]))
+                let service = try ServiceName("s")
+                let job = try await cluster.jobs.post(Array("payload!".utf8), to: service, name: nil, principal: "p")
+                let waiting = try await eventually("it was tried") {
+                    let view = try await cluster.jobs.job(job, of: service)
+                    return view.deliveries.first.map { $0.attempts >= 2 ? view : nil } ?? nil
+                }
+                #expect(waiting.record.state == .delivering && waiting.record.finished == nil)
+                #expect(waiting.reason?.hasPrefix("the result \"r.txt\" waits for s3.cloud: ") == true, "\(waiting.reason ?? "")")
+                let delivery = try #require(waiting.deliveries.first)
+                #expect(delivery.size.bytes == 8 && delivery.lastError?.isEmpty == false && delivery.path == "results/cloud")
+                // Other work goes on: nothing is held.
+                #expect(cluster.scheduler.free == cluster.scheduler.capacity)
+                try await cluster.registry.update(
+                    ClusterFixture.definition("s", script: Self.script, more: Self.outputs(["cloud": port]))
+                )
+                try await cluster.wait(job, for: .succeeded)
+                #expect(store.object("results", "cloud/r.txt")?.bytes == Array("payload!".utf8))
+            }
+        }
+    }
+
+    @Test("what waits survives a restart")
+    func restart() async throws {
+        let store = FakeStore(buckets: ["results"])
+        let isUp = Mutex(false)
+        try await LoopbackServer.with({ request in
+            isUp.withLock { $0 } ? store.answer(request) : FakeStore.error(.serviceUnavailable, "SlowDown", "down for now")
+        }) { port in
+            try await TemporaryFolder.with { folder in
+                try await ClusterFixture.serve(at: folder) { cluster in
+                    try await cluster.create("s", script: Self.script, more: Self.outputs(["cloud": port]))
+                    let job = try await cluster.jobs.post(Array("payload!".utf8), to: try ServiceName("s"), name: nil, principal: "p")
+                    try await eventually("it was tried") {
+                        try await cluster.jobs.job(job, of: try ServiceName("s")).deliveries.first?.lastError?.isEmpty == false
+                    }
+                }
+                try await ClusterFixture.serve(at: folder) { cluster in
+                    let job = try #require(try await cluster.allJobs().first)
+                    #expect(job.state == .delivering)
+                    isUp.withLock { $0 = true }
+                    let ended = try await cluster.wait(job.name, for: .succeeded)
+                    #expect(ended.attempts == 1)
+                    #expect(store.keys("results") == ["cloud/r.txt"])
+                }
+            }
+        }
+    }
+
+    @Test("a store that refuses says why, and holds up no other")
+    func refused() async throws {
+        let good = FakeStore(buckets: ["results"])
+        try await LoopbackServer.with({ _ in FakeStore.error(.forbidden, "AccessDenied", "not you") }) { bad in
+            try await LoopbackServer.with({ good.answer($0) }) { port in
+                try await ClusterFixture.serve { cluster in
+                    try await cluster.create("s", script: Self.script, more: Self.outputs(["a": bad, "b": port]))
+                    let service = try ServiceName("s")
+                    var jobs: [JobName] = []
+                    for index in 0..<5 {
+                        jobs.append(try await cluster.jobs.post(Array("number \(index)".utf8), to: service, name: nil, principal: "p"))
+                    }
+                    for job in jobs {
+                        let view = try await eventually("only the bad one is left") {
+                            let view = try await cluster.jobs.job(job, of: service)
+                            return view.deliveries.count == 1 && view.deliveries[0].lastError != nil ? view : nil
+                        }
+                        #expect(view.deliveries[0].provider == "s3.a")
+                        #expect(view.reason?.contains("s3.a") == true)
+                    }
+                    // Deleting such a job leaves nothing.
+                    for job in jobs { try await cluster.jobs.remove(job, of: service) }
+                    #expect(try cluster.names(cluster.data.deliveries).isEmpty)
+                    #expect(try await cluster.state.deliveryCount() == 0)
+                }
+            }
+        }
+    }
+
+    @Test("a run's results are delivered by a job in its name")
+    func run() async throws {
+        let store = FakeStore(buckets: ["results"])
+        try await LoopbackServer.with({ store.answer($0) }) { port in
+            try await ClusterFixture.serve { cluster in
+                try await cluster.create("s", script: Self.script, more: Self.outputs(["cloud": port]))
+                let body = AsyncThrowingStream<ByteBuffer, any Error> {
+                    $0.yield(ByteBuffer(string: "payload!"))
+                    $0.finish()
+                }
+                let answer = try await cluster.runs.run(try ServiceName("s"), body: body, form: .bytes, principal: "p")
+                await answer.discard()
+                #expect(try await cluster.ended(1).first?.state == .succeeded)
+                #expect(store.object("results", "cloud/r.txt")?.bytes == Array("payload!".utf8))
+            }
+        }
+    }
+
+    @Test("removing the service drops what waits")
+    func removeService() async throws {
+        let closed = try await LoopbackServer.closedPort()
+        try await ClusterFixture.serve { cluster in
+            try await cluster.create("s", script: Self.script, more: Self.outputs(["cloud": closed]))
+            let job = try await cluster.jobs.post([1], to: try ServiceName("s"), name: nil, principal: "p")
+            try await cluster.wait(job, for: .delivering)
+            try await cluster.registry.remove(try ServiceName("s"), deletingData: false)
+            #expect(try cluster.names(cluster.data.deliveries).isEmpty)
+            #expect(try await cluster.state.deliveryCount() == 0)
+        }
+    }
+}
