@@ -12,6 +12,7 @@ import argparse
 import importlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -78,6 +79,8 @@ def arguments():
 
 def main():
     options = arguments()
+    # Ends in order, so that no server stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = tempfile.mkdtemp(prefix="apus-compatibility-")
     count = cases.Count(options.verbose)
     server = None
@@ -116,8 +119,9 @@ def main():
         print("failed:")
         for title in count.failed:
             print(f"  {title}")
-    skipped = f", {count.skipped} skipped" if count.skipped else ""
-    print(f"{count.passed} passed, {len(count.failed)} failed{skipped}")
+    if count.skipped:
+        print(f"{count.skipped} skipped")
+    print(f"{count.passed} passed, {len(count.failed)} failed")
     sys.exit(1 if count.failed else 0)
 
 

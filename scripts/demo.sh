@@ -68,7 +68,8 @@ rm -rf "$demo"
 mkdir -p "$demo/config" "$demo/workflow" "$demo/results"
 touch "$demo/.apus-demo"
 chmod 700 "$demo"
-trap stop_clusters EXIT
+watch=""
+trap '[ -z "$watch" ] || kill "$watch" 2>/dev/null || true; stop_clusters' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -162,9 +163,13 @@ apus put "$demo/input/vtest.avi" "$demo/input/faces.mp4" mask-detection/videos/ 
 
 say "every file's way"
 status=0
+# In the background, because a shell answers signals only between commands and in `wait`.
 EDGE_PASSWORD=$edge_password CLOUD_PASSWORD=$cloud_password "$python" "$root/scripts/demo_watch.py" \
     --edge "http://127.0.0.1:$edge_api" --cloud "http://127.0.0.1:$cloud_api" --bucket mask-detection \
-    --videos vtest.avi faces.mp4 --timeout "${DEMO_TIMEOUT:-900}" || status=$?
+    --videos vtest.avi faces.mp4 --timeout "${DEMO_TIMEOUT:-900}" &
+watch=$!
+wait "$watch" || status=$?
+watch=""
 
 say "results: apus get -r mask-detection/results"
 apus get -r mask-detection/results "$demo/results" --quiet --cluster cloud --config "$config"

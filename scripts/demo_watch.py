@@ -13,6 +13,7 @@ import datetime
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 import urllib.error
@@ -352,6 +353,8 @@ def main():
         name: Cluster(name, getattr(options, name), os.environ[f"{name.upper()}_PASSWORD"])
         for name in ("edge", "cloud")
     }
+    # Ends in order, so that the terminal gets its cursor back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     watch = Watch(clusters, options.bucket, options.videos)
     deadline = time.time() + options.timeout
     (follow_on_terminal if sys.stdout.isatty() else follow_as_lines)(watch, deadline)

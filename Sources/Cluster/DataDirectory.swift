@@ -75,7 +75,11 @@ package struct DataDirectory: Sendable {
     }
 
     /// Gives the lock back.
-    package func close() { try? lock.close() }  // Closing a lock file cannot lose anything.
+    package func close() {
+        // Said, because a child that was just forked may hold a copy of the descriptor until it runs its program.
+        flock(lock.rawValue, LOCK_UN)
+        try? lock.close()  // Closing a lock file cannot lose anything.
+    }
 
     private static func takeLock(_ root: FilePath) throws -> FileDescriptor {
         let path = root.appending("lock")

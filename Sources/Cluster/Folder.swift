@@ -101,6 +101,9 @@ enum Folder {
         let name: String
         let path: FilePath
         let size: Int64
+
+        /// Whether the name is UTF-8; otherwise `name` is not what the disk has.
+        var hasTextName: Bool { FilePath(path.string) == path }
     }
 
     /// All regular files below a folder; links are neither followed nor listed, and the folder must not be one.

@@ -68,6 +68,9 @@ extension JobExecutor {
         var deliveries: [NewDelivery] = []
         for (index, file) in files.enumerated() {
             let destinations = service.definition.outputs(accepting: file.name)
+            guard destinations.isEmpty || file.hasTextName else {
+                throw JobFailure(message: "the name of the result \"\(file.name)\" is not UTF-8; storages take no other names")
+            }
             for destination in destinations where destination.provider == .clusterStore {
                 try await putLocally(file, to: destination, principal: principal)
             }

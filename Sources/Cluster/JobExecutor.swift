@@ -81,7 +81,7 @@ package final class JobExecutor: Sendable {
         } catch {
             await fail(attempt, error as? JobFailure ?? JobFailure(message: "\(error)"))
         }
-        if Task.isCancelled { await removeDeliveriesOfDeleted(attempt.job) }
+        if Task.isCancelled { await removeFilesOfDeleted(attempt.job) }
     }
 
     // MARK: Stage in and run
@@ -125,26 +125,29 @@ package final class JobExecutor: Sendable {
 
     private func cancelled(_ attempt: Attempt) async {
         // Either the job was deleted, or the cluster stops and runs it again, or goes on to stage its results out.
-        await attempt.log.note("the job was stopped", at: now())
         logger.info("job stopped", metadata: attempt.metadata)
-        let isDeleted = await removeDeliveriesOfDeleted(attempt.job)
+        let isDeleted = await removeFilesOfDeleted(attempt.job)
+        if !isDeleted { await attempt.log.note("the job was stopped", at: now()) }
         if isDeleted || attempt.job.state != .stagingOut { await removeFolder(of: attempt.job) }
     }
 
-    /// A job that was deleted while its results were staged out leaves none of them in the delivery folder.
+    /// A job that was deleted while it ran leaves neither results in the delivery folder nor what it wrote since into its log.
     ///
     /// - Returns: whether the job was deleted.
     @discardableResult
-    private func removeDeliveriesOfDeleted(_ job: JobRecord) async -> Bool {
+    private func removeFilesOfDeleted(_ job: JobRecord) async -> Bool {
         let state = state
         // Awaited here; a task of its own, because reads of a cancelled task fail. Where this fails, the next start cleans up.
         guard case .success(nil) = await Task(operation: { try await state.job(named: job.name) }).result else {
             return false
         }
         let folder = data.deliveries.appending(job.name.text)
-        do { try await Folder.offload { try Folder.remove(folder) } } catch {
-            logger.warning(
-                "a delivery folder cannot be removed", metadata: ["job.name": "\(job.name)", "error": "\(error)"])
+        do {
+            try await Folder.offload { try Folder.remove(folder) }
+            try await logs.remove(job.service, job.name)
+            if catalog[job.service] == nil { try await logs.removeAll(of: job.service) }
+        } catch {
+            logger.warning("files of a deleted job are left", metadata: ["job.name": "\(job.name)", "error": "\(error)"])
         }
         return true
     }

@@ -129,18 +129,7 @@ struct ControlGroup: Sendable {
         }
     }
 
-    /// How often the limit of memory was reached, also where memory could be reclaimed.
-    var memoryLimitHits: Int64 {
-        switch version {
-        case .v1:
-            // Where swap counts, its limit is the same and is reached first.
-            ["memory.failcnt", "memory.memsw.failcnt"].compactMap { file in
-                paths["memory"].flatMap { SystemFiles.integer($0.appending(file)) }
-            }.reduce(0, +)
-        case .v2: paths[""].flatMap { SystemFiles.integer($0.appending("memory.events"), key: "max") } ?? 0
-        }
-    }
-
+    /// The highest use of memory, page cache included.
     var peakMemory: ByteCount? {
         switch version {
         case .v1:
@@ -150,6 +139,7 @@ struct ControlGroup: Sendable {
         }
     }
 
+    /// User and system time.
     var cpuTime: Duration? {
         switch version {
         case .v1:

@@ -14,6 +14,7 @@ package actor ImageStore {
     private var pulls: [String: Pull] = [:]
     private var uses: [String: Int] = [:]
     private var count = 0
+    private var saving: Task<Void, any Error>?
 
     private var indexFile: FilePath { directory.appending("images.json") }
     private var unpacking: FilePath { directory.appending("unpacking") }
@@ -235,8 +236,14 @@ package actor ImageStore {
             JSONObject([("version", .integer(1)), ("images", .array(list().map(\.json)))])
         )
         let (file, bytes) = (indexFile, Array(json.prettyText().utf8))
-        // On the actor: two writers at once would take each other's temporary file. The index is small.
-        do { try SystemFiles.replace(file, with: bytes) } catch {
+        let previous = saving
+        // Awaited below. One after the other, so that the last state is the one that stays.
+        let task = Task {
+            _ = await previous?.result
+            try await SystemFiles.offload { try SystemFiles.replace(file, with: bytes) }
+        }
+        saving = task
+        do { try await task.value } catch {
             throw SandboxError(.unavailable, "\(file) could not be written: \(error)", cause: error)
         }
     }

@@ -86,7 +86,9 @@ struct SandboxRun: Sendable {
         }
         guard ending != .exited(0), let group = shell.group else { return ending }
         if group.outOfMemoryKills > 0 { return .outOfMemory }
-        if killsAreCountedBelow, ending == .signalled(SIGKILL), group.memoryLimitHits > 0 { return .outOfMemory }
+        // The counts of failures tell nothing where swap is limited too, but the highest use does.
+        let reached = (group.peakMemory ?? .zero) + .mebibytes(1) >= limits.memory
+        if killsAreCountedBelow, ending == .signalled(SIGKILL), limits.memory > .zero, reached { return .outOfMemory }
         return ending
     }
 }

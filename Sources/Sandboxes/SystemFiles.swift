@@ -4,7 +4,8 @@ import SystemPackage
 
 /// Small, blocking file operations.
 ///
-/// From async code only through `offload`, but for the pseudo files of the kernel, which answer at once.
+/// From async code only through `offload`, but for the pseudo files of the kernel and for making or finding single files,
+/// which do not wait for a disk.
 enum SystemFiles {
     /// Runs blocking work on the shared thread pool.
     static func offload<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {

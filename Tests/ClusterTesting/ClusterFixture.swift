@@ -55,6 +55,13 @@ package struct ClusterFixture: Sendable {
         return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
+    /// Shared, and never shut down; it fails at once where nobody listens, as that of `apus serve` does.
+    private static let httpClient: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     package static let clusterStore = ServiceDefinition.ClusterStore(
         endpoint: "http://127.0.0.1:9000", verify: true, region: "us-east-1"
     )
@@ -75,7 +82,7 @@ package struct ClusterFixture: Sendable {
             },
             runsAllAsProcesses: options.runsAllAsProcesses
         )
-        let httpClient = HTTPClient.shared
+        let httpClient = Self.httpClient
         catalog = ServiceCatalog()
         logs = JobLogs(folder: data.logs, limit: options.logLimit)
         let signal = Signal()

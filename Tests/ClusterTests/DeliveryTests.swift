@@ -18,7 +18,7 @@ struct DeliveryTests {
         var output: [JSONValue] = ports.keys.sorted().map {
             .object(["storage_provider": .string("s3.\($0)"), "path": .string("results/\($0)")])
         }
-        if local { output.append(.object(["storage_provider": .string("minio.default"), "path": .string("b/out")])) }
+        if local { output.append(.object(["storage_provider": .string("minio.default"), "path": .string("bkt/out")])) }
         let providers = ports.sorted { $0.key < $1.key }.map { id, port in
             (id, JSONValue.object([
                 "endpoint": .string("http://127.0.0.1:\(port)"), "access_key": .string("access"), "secret_key": .string("secret-key"),
@@ -46,7 +46,7 @@ struct DeliveryTests {
                 #expect(ended.message == nil && ended.exitCode == 0)
                 #expect(store.keys("results") == ["cloud/r.txt", "cloud/two.txt"])
                 #expect(store.object("results", "cloud/r.txt")?.bytes == Array("payload!".utf8))
-                #expect(try await cluster.keys("b") == ["out/r.txt", "out/two.txt"])
+                #expect(try await cluster.keys("bkt") == ["out/r.txt", "out/two.txt"])
                 try await eventually("nothing is left") {
                     try cluster.names(cluster.data.deliveries).isEmpty && cluster.names(cluster.data.work).isEmpty
                 }

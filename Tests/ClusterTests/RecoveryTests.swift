@@ -22,7 +22,7 @@ struct RecoveryTests {
     ) async throws {
         try await TemporaryFolder.with { folder in
             try await ClusterFixture.open(at: folder) { cluster in
-                try await cluster.create("s", script: script, output: ["b/out"])
+                try await cluster.create("s", script: script, output: ["bkt/out"])
                 let name = try await cluster.jobs.post(body, to: try ServiceName("s"), name: nil, principal: "p")
                 try await damage(cluster, try #require(try await cluster.state.job(named: name)))
             }
@@ -43,8 +43,8 @@ struct RecoveryTests {
         } _: { cluster, name in
             let job = try await cluster.wait(name, for: .succeeded)
             #expect(job.attempts == 2)
-            #expect(try await cluster.keys("b") == ["out/x"])
-            #expect(try await cluster.text("out/x", in: "b") == "again")
+            #expect(try await cluster.keys("bkt") == ["out/x"])
+            #expect(try await cluster.text("out/x", in: "bkt") == "again")
             #expect(try await cluster.log(job) == "ran\n")
         }
     }
@@ -57,7 +57,7 @@ struct RecoveryTests {
         } _: { cluster, name in
             #expect(try cluster.names(cluster.data.events).count <= 1)
             try await cluster.wait(name, for: .succeeded)
-            let record = try await cluster.objects.list(bucket: try BucketName("b")).objects.first
+            let record = try await cluster.objects.list(bucket: try BucketName("bkt")).objects.first
             #expect(record?.size.bytes == 100_000)
             try await eventually("the event is gone") { try cluster.names(cluster.data.events).isEmpty }
         }
@@ -71,7 +71,7 @@ struct RecoveryTests {
         } _: { cluster, name in
             let job = try await cluster.wait(name, for: .succeeded)
             #expect(job.attempts == 1 && job.exitCode == 0 && job.run == .seconds(3))
-            #expect(try await cluster.keys("b") == ["out/result"])
+            #expect(try await cluster.keys("bkt") == ["out/result"])
             #expect(try await cluster.log(job) == "")
             #expect(try cluster.names(cluster.data.work).isEmpty)
         }
@@ -84,7 +84,7 @@ struct RecoveryTests {
         } _: { cluster, name in
             let job = try await cluster.wait(name, for: .succeeded)
             #expect(job.attempts == 2)
-            #expect(try await cluster.text("out/x", in: "b") == "again")
+            #expect(try await cluster.text("out/x", in: "bkt") == "again")
         }
     }
 
@@ -93,10 +93,10 @@ struct RecoveryTests {
         try await afterCrash { cluster, job in
             try await cluster.state.advance(job.number, to: .stagingOut, attempts: 1)
             _ = try cluster.data.work.appending(job.name.text).appending("output/result").write("kept".utf8)
-            try await cluster.objects.deleteBucket(try BucketName("b"))
+            try await cluster.objects.deleteBucket(try BucketName("bkt"))
         } _: { cluster, name in
             let job = try await cluster.wait(name, for: .failed)
-            #expect(job.message == "the output bucket \"b\" does not exist any more; create it again")
+            #expect(job.message == "the output bucket \"bkt\" does not exist any more; create it again")
         }
     }
 
@@ -119,8 +119,8 @@ struct RecoveryTests {
     func events() async throws {
         try await TemporaryFolder.with { folder in
             try await ClusterFixture.open(at: folder) { cluster in
-                try await cluster.create("s", script: "true", input: ["b/in"])
-                for index in 0..<5 { try await cluster.put("x", "in/\(index)", in: "b") }
+                try await cluster.create("s", script: "true", input: ["bkt/in"])
+                for index in 0..<5 { try await cluster.put("x", "in/\(index)", in: "bkt") }
                 // Two of them were routed, but the position was not read by anybody since.
                 let events = try await cluster.objects.events(after: 0, limit: 2)
                 let jobs = try events.map { event in
@@ -150,7 +150,7 @@ struct RecoveryTests {
     func unreadableService() async throws {
         try await TemporaryFolder.with { folder in
             try await ClusterFixture.open(at: folder) { cluster in
-                try await cluster.create("good", script: "true", input: ["b/in"])
+                try await cluster.create("good", script: "true", input: ["bkt/in"])
                 try await cluster.state.insert(
                     StoredService(
                         name: try ServiceName("bad"), definition: .object(["name": .string("bad"), "input": .string("x")]),
@@ -161,7 +161,7 @@ struct RecoveryTests {
             try await ClusterFixture.serve(at: folder) { cluster in
                 #expect(cluster.catalog.all.map(\.name.text) == ["good"])
                 #expect(try await cluster.state.services().count == 2)
-                try await cluster.put("x", "in/1", in: "b")
+                try await cluster.put("x", "in/1", in: "bkt")
                 try await cluster.ended(1)
             }
         }

@@ -41,7 +41,7 @@ struct RunTests {
 
     private func nothingIsLeft(_ cluster: ClusterFixture) async throws {
         try await eventually("the work folder is empty") { try cluster.names(cluster.data.work).isEmpty }
-        #expect(cluster.scheduler.free == cluster.scheduler.capacity)
+        try await eventually("all is free") { cluster.scheduler.free == cluster.scheduler.capacity }
     }
 
     @Test("what the script wrote, where it made no file")
@@ -94,12 +94,12 @@ struct RunTests {
     func failure() async throws {
         try await ClusterFixture.serve { cluster in
             try await cluster.create(
-                "s", script: "echo out; echo err >&2; echo x > \"$TMP_OUTPUT_DIR/x\"; exit 3", output: ["b/out"]
+                "s", script: "echo out; echo err >&2; echo x > \"$TMP_OUTPUT_DIR/x\"; exit 3", output: ["bkt/out"]
             )
             let answer = try await run(cluster, [])
             #expect(answer.isFailure)
             #expect(try await text(answer) == "exit status 3\nerr\nout\n")
-            #expect(try await cluster.keys("b").isEmpty)
+            #expect(try await cluster.keys("bkt").isEmpty)
             try await cluster.registry.update(
                 ClusterFixture.definition("s", script: "sleep 100", more: ["timeout": .string("1s")])
             )
@@ -112,21 +112,21 @@ struct RunTests {
     @Test("results also go to the service's outputs")
     func outputs() async throws {
         try await ClusterFixture.serve { cluster in
-            try await cluster.create("s", script: "echo x > \"$TMP_OUTPUT_DIR/x\"", output: ["b/out"])
+            try await cluster.create("s", script: "echo x > \"$TMP_OUTPUT_DIR/x\"", output: ["bkt/out"])
             #expect(try await bytes(run(cluster, [], form: .bytes)) == Array("x\n".utf8))
-            #expect(try await cluster.text("out/x", in: "b") == "x\n")
+            #expect(try await cluster.text("out/x", in: "bkt") == "x\n")
         }
     }
 
     @Test("an event of the store stages its object in and answers with the script's output")
     func event() async throws {
         try await ClusterFixture.serve { cluster in
-            try await cluster.create("s", script: "cat \"$INPUT_FILE_PATH\"; echo x > \"$TMP_OUTPUT_DIR/x\"", input: ["b/in"])
-            try await cluster.put("content", "in/a", in: "b")
+            try await cluster.create("s", script: "cat \"$INPUT_FILE_PATH\"; echo x > \"$TMP_OUTPUT_DIR/x\"", input: ["bkt/in"])
+            try await cluster.put("content", "in/a", in: "bkt")
             try await cluster.ended(1)
             let event = try #require(try await cluster.objects.events(after: 0, limit: 1).first ?? nil)
             #expect(try await text(run(cluster, [event.minioJSON().bytes()])) == "content\n")
-            _ = try await cluster.objects.delete([try ObjectKey("in/a")], in: try BucketName("b"))
+            _ = try await cluster.objects.delete([try ObjectKey("in/a")], in: try BucketName("bkt"))
             await #expect { _ = try await run(cluster, [event.minioJSON().bytes()]) } throws: {
                 ($0 as? ClusterError)?.code == .invalid
             }

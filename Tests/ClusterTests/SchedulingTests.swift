@@ -83,7 +83,7 @@ struct SchedulingTests {
     @Test("removing a job that runs kills it, and leaves nothing of it")
     func removeRunning() async throws {
         try await ClusterFixture.serve(Self.narrow) { cluster in
-            try await cluster.create("s", script: "echo started; exec sleep 1000", output: ["b/out"])
+            try await cluster.create("s", script: "echo started; exec sleep 1000", output: ["bkt/out"])
             let service = try ServiceName("s")
             let job = try await post(cluster, "s")
             var log = try await cluster.jobs.log(job, of: service, follow: true).makeAsyncIterator()
@@ -192,7 +192,7 @@ struct SchedulingTests {
             try await ClusterFixture.serve(at: folder, options) { cluster in
                 try cluster.makeGate()
                 try await cluster.create(
-                    "s", script: "echo begin; \(Self.gated); echo x > \"$TMP_OUTPUT_DIR/x\"", output: ["b/out"]
+                    "s", script: "echo begin; \(Self.gated); echo x > \"$TMP_OUTPUT_DIR/x\"", output: ["bkt/out"]
                 )
                 try await cluster.wait(try await post(cluster, "s"), for: .running)
             }
@@ -207,7 +207,7 @@ struct SchedulingTests {
                     let ended = try await cluster.wait(job.name, for: .succeeded)
                     #expect(ended.attempts == 2)
                     #expect(try await cluster.log(ended) == "begin\nthe job was stopped\nbegin\n")
-                    #expect(try await cluster.keys("b") == ["out/x"])
+                    #expect(try await cluster.keys("bkt") == ["out/x"])
                 }
             }
         }

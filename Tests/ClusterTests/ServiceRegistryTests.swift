@@ -18,7 +18,7 @@ struct ServiceRegistryTests {
     }
 
     private func define(_ name: String = "s", more: JSONObject = [:]) -> JSONValue {
-        ClusterFixture.definition(name, script: "echo hi", input: ["in/x"], output: ["out/y"], more: more)
+        ClusterFixture.definition(name, script: "echo hi", input: ["inbox/x"], output: ["outbox/y"], more: more)
     }
 
     @Test("a created service has token, owner, buckets, and its files on disk")
@@ -27,8 +27,8 @@ struct ServiceRegistryTests {
             let service = try await cluster.registry.create(define(), owner: "somebody")
             #expect(ServiceToken.isWellFormed(service.definition.token[...]))
             #expect(service.definition.owner == "somebody" && service.version == 1 && service.sandbox == .process)
-            #expect(service.madeBuckets.map(\.text) == ["in", "out"])
-            #expect(try await cluster.objects.buckets().map(\.name.text) == ["in", "out"])
+            #expect(service.madeBuckets.map(\.text) == ["inbox", "outbox"])
+            #expect(try await cluster.objects.buckets().map(\.name.text) == ["inbox", "outbox"])
             #expect(try Folder.readSmallFile(service.configuration.appending("script.sh")) == "echo hi")
             let configuration = try #require(try Folder.readSmallFile(service.configuration.appending("function_config.yaml")))
             #expect(try JSONValue.parse(configuration)["name"]?.stringValue == "s")
@@ -61,7 +61,7 @@ struct ServiceRegistryTests {
             #expect(codes.allSatisfy { $0 == nil || $0 == .alreadyExists || $0 == .busy })
             let service = try #require(cluster.catalog.all.first)
             #expect(try Folder.readSmallFile(service.configuration.appending("script.sh")) == "echo hi")
-            try await cluster.put("x", "x/1", in: "in")
+            try await cluster.put("x", "x/1", in: "inbox")
             #expect(try await cluster.ended(1).first?.state == .succeeded)
         }
     }
@@ -78,21 +78,21 @@ struct ServiceRegistryTests {
         ("timeout", ClusterFixture.definition("s", script: "x", more: ["timeout": .string("0s")]), "timeout"),
         ("gpu", ClusterFixture.definition("s", script: "x", more: ["enable_gpu": .bool(true)]), "enable_gpu"),
         ("volume", ClusterFixture.definition("s", script: "x", more: ["volume": .object(["size": .string("1Gi"), "mount_path": .string("/d")])]), "volume"),
-        ("loop", ClusterFixture.definition("s", script: "x", input: ["b/in"], output: ["b/in/deep"]), "own input"),
-        ("loop in a bucket", ClusterFixture.definition("s", script: "x", input: ["b/in"], output: ["b/in"]), "own input"),
+        ("loop", ClusterFixture.definition("s", script: "x", input: ["bkt/in"], output: ["bkt/in/deep"]), "own input"),
+        ("loop in a bucket", ClusterFixture.definition("s", script: "x", input: ["bkt/in"], output: ["bkt/in"]), "own input"),
         ("empty path", ClusterFixture.definition("s", script: "x", input: [" / "]), "path"),
         (
             "unknown provider",
             ClusterFixture.definition(
                 "s", script: "x",
-                more: ["output": .array([.object(["storage_provider": .string("s3.nowhere"), "path": .string("b/x")])])]
+                more: ["output": .array([.object(["storage_provider": .string("s3.nowhere"), "path": .string("bkt/x")])])]
             ), "s3.nowhere"
         ),
         (
             "input from elsewhere",
             ClusterFixture.definition(
                 "s", script: "x",
-                more: ["input": .array([.object(["storage_provider": .string("onedata.o"), "path": .string("b/x")])])]
+                more: ["input": .array([.object(["storage_provider": .string("onedata.o"), "path": .string("bkt/x")])])]
             ), "input"
         ),
     ]
@@ -155,9 +155,9 @@ struct ServiceRegistryTests {
                         created: Instant(seconds: 1), updated: Instant(seconds: 1)
                     )
                 )
-                _ = try await cluster.objects.createBucket(try BucketName("in"), owner: "somebody")
+                _ = try await cluster.objects.createBucket(try BucketName("inbox"), owner: "somebody")
                 #expect(await code { try await cluster.registry.create(define(), owner: "o") } == .failed)
-                #expect(try await cluster.objects.buckets().map(\.name.text) == ["in"])
+                #expect(try await cluster.objects.buckets().map(\.name.text) == ["inbox"])
                 #expect(try cluster.names(cluster.data.services.appending("s")).isEmpty)
                 #expect(cluster.catalog.all.isEmpty)
             }
@@ -194,10 +194,10 @@ struct ServiceRegistryTests {
     func remove() async throws {
         try await ClusterFixture.serve { cluster in
             _ = try await cluster.objects.createBucket(try BucketName("mine"), owner: "somebody")
-            try await cluster.create("s", script: "true", input: ["in/x", "mine/x"], output: ["out/y", "full/y"])
+            try await cluster.create("s", script: "true", input: ["inbox/x", "mine/x"], output: ["outbox/y", "full/y"])
             try await cluster.create("other", script: "true", output: ["shared/y"])
             try await cluster.registry.update(
-                ClusterFixture.definition("s", script: "true", input: ["in/x", "mine/x"], output: ["out/y", "full/y", "shared/s"])
+                ClusterFixture.definition("s", script: "true", input: ["inbox/x", "mine/x"], output: ["outbox/y", "full/y", "shared/s"])
             )
             try await cluster.put("x", "y/1", in: "full")
             let name = try ServiceName("s")
@@ -230,7 +230,7 @@ struct ServiceRegistryTests {
     @Test("removing a service stops its jobs, those that wait and those that run, and their files go")
     func removeWithJobs() async throws {
         try await ClusterFixture.serve(SchedulingTests.narrow) { cluster in
-            try await cluster.create("s", script: "exec sleep 1000", output: ["b/out"])
+            try await cluster.create("s", script: "exec sleep 1000", output: ["bkt/out"])
             let name = try ServiceName("s")
             let large = [UInt8](repeating: 0x61, count: 100_000)
             var jobs: [JobName] = []
@@ -266,10 +266,10 @@ struct ServiceRegistryTests {
             try await ClusterFixture.serve(at: folder) { cluster in
                 let service = try #require(cluster.catalog[try ServiceName("s")])
                 #expect(service.definition.token == token && service.version == 2 && service.definition.owner == "o")
-                #expect(service.madeBuckets.map(\.text) == ["in", "out"])
+                #expect(service.madeBuckets.map(\.text) == ["inbox", "outbox"])
                 #expect(try cluster.names(cluster.data.services) == ["s"])
                 #expect(try cluster.names(cluster.data.services.appending("s")) == ["2"])
-                try await cluster.put("x", "x/1", in: "in")
+                try await cluster.put("x", "x/1", in: "inbox")
                 #expect(try await cluster.log(try #require(try await cluster.ended(1).first)) == "two\n")
             }
         }
@@ -278,7 +278,7 @@ struct ServiceRegistryTests {
     @Test("buckets: shared, refused to be removed while used, removed with content")
     func buckets() async throws {
         try await ClusterFixture.serve { cluster in
-            let (name, other) = (try BucketName("in"), try BucketName("other"))
+            let (name, other) = (try BucketName("inbox"), try BucketName("other"))
             try await cluster.buckets.create(other, owner: "o", tags: ["visibility": "private"])
             try await cluster.buckets.create(other, owner: "p", tags: ["visibility": "public"])
             #expect(try await cluster.buckets.bucket(other).tags == ["visibility": "public"])

@@ -99,7 +99,6 @@ import Testing
             ("cpu.stat", "usage_usec 1500\nuser_usec 1\n"),
         ] { try Data(text.utf8).write(to: URL(fileURLWithPath: scratch.path.string + "/" + file)) }
         #expect(group.outOfMemoryKills == 3)
-        #expect(group.memoryLimitHits == 12)
         #expect(group.peakMemory == ByteCount(4096))
         #expect(group.cpuTime == .microseconds(1500))
     }
