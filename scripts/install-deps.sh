@@ -37,6 +37,9 @@ need_containers() {
     need runc 'command -v runc' "OCI runtime where crun refuses the machine's cgroup layout"
     need skopeo 'command -v skopeo' "fetches container images"
     need umoci 'command -v umoci' "unpacks container images"
+    need slirp4netns 'command -v slirp4netns' "gives containers connections to the outside"
+    need iproute2 'command -v ip' "sets up their network"
+    need zstd 'command -v zstd' "reads compressed root file systems"
 }
 
 need_python() {

@@ -2,7 +2,9 @@ import Model
 import Synchronization
 package import SystemPackage
 
-/// Which images services may use: those whose reference contains one of a list of texts (oscar-api.md section 3, `PUT /system/config`).
+/// Which images services may use: those whose reference contains one of a list of texts (oscar-api.md section 3, `PUT
+/// /system/config`).
+///
 /// An empty list allows all. Kept in a small file of the data directory.
 package final class AllowedImages: Sendable {
     private let file: FilePath

@@ -15,16 +15,16 @@ package struct BucketDesk: Sendable {
 
     /// - Throws: `ClusterError` with `notFound`.
     package func bucket(_ name: BucketName) async throws -> Bucket {
-        let bucket = try await translating { try await store.bucket(name) }
+        let bucket = try await translating(name) { try await store.bucket(name) }
         guard let bucket else {
-            throw ClusterError(code: .notFound, message: "The bucket '\(name)' does not exist")
+            throw Self.noBucket(name.text)
         }
         return bucket
     }
 
     /// Making a bucket that is there already is no error: services and people share them.
     package func create(_ name: BucketName, owner: String, tags: [String: String]) async throws {
-        try await translating {
+        try await translating(name) {
             if try await !store.createBucket(name, owner: owner, tags: tags) { try await store.setTags(tags, of: name) }
         }
     }
@@ -40,22 +40,26 @@ package struct BucketDesk: Sendable {
                 message: "the bucket '\(name)' is used by \(users.joined(separator: ", ")); remove that first"
             )
         }
-        try await translating { try await store.deleteBucket(name, includingContent: true) }
+        try await translating(name) { try await store.deleteBucket(name, includingContent: true) }
     }
 
     /// One page of a bucket's objects, after that key.
     package func objects(of name: BucketName, prefix: String, after: String?, limit: Int) async throws -> Listing {
-        try await translating {
+        try await translating(name) {
             try await store.list(bucket: name, prefix: prefix, after: after, limit: limit)
         }
     }
 
-    private func translating<T>(_ work: () async throws -> T) async throws -> T {
+    private func translating<T>(_ name: BucketName? = nil, _ work: () async throws -> T) async throws -> T {
         do { return try await work() } catch let error as ObjectStoreError {
             switch error.code {
-            case .noSuchBucket: throw ClusterError(code: .notFound, message: "The bucket does not exist", cause: error)
+            case .noSuchBucket: throw Self.noBucket(name?.text ?? "")
             default: throw ClusterError(code: .failed, message: error.message, cause: error)
             }
         }
+    }
+
+    private static func noBucket(_ name: String) -> ClusterError {
+        ClusterError(code: .notFound, message: "The bucket '\(name)' does not exist")
     }
 }

@@ -38,7 +38,9 @@ package struct DataDirectory: Sendable {
     package var events: FilePath { root.appending("events") }
     package var logs: FilePath { root.appending("logs") }
 
-    /// Makes the directory where it is missing, locks it, and checks its format. Blocks; call it before anything is served.
+    /// Makes the directory where it is missing, locks it, and checks its format.
+    ///
+    /// Blocks; call it before anything is served.
     ///
     /// - Throws: `ClusterError` with `dataDirectory`: another program holds it, a newer version made it, or it cannot be written.
     package static func open(at root: FilePath) throws(ClusterError) -> DataDirectory {

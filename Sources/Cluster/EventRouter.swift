@@ -51,7 +51,9 @@ package final class EventRouter: Service {
         _ = await discard(through: position)
     }
 
-    /// Tries until all events are routed or the cluster stops: on a full disk, for example, they stay in the object store until then.
+    /// Tries until all events are routed or the cluster stops.
+    ///
+    /// On a full disk, for example, they stay in the object store until then.
     private func routeAllPatiently(after start: Int64) async -> Int64 {
         var position = start
         while true {

@@ -14,8 +14,8 @@ extension Folder {
 
     /// Removes a folder with all that is in it, whatever a script made there; fine where there is none.
     ///
-    /// Links are not followed, also where the folder itself is one: then the link is removed. Names of any bytes, folders
-    /// without permissions and trees deeper than the system's longest path are removed as well.
+    /// Links are not followed, also where the folder itself is one: then the link is removed. Names of any bytes,
+    /// folders without permissions and trees deeper than the system's longest path are removed as well.
     static func remove(_ path: FilePath) throws {
         let top = path.withPlatformString { openFolder(AT_FDCWD, $0) }
         guard top >= 0 else {
@@ -59,7 +59,9 @@ extension Folder {
         return openat(parent, name, flags)
     }
 
-    /// Empties an open folder. Folders below the greatest depth are moved into the topmost one, for the next round.
+    /// Empties an open folder.
+    ///
+    /// Folders below the greatest depth are moved into the topmost one, for the next round.
     private static func removeContents(of folder: CInt, depth: Int, top: CInt, moved: inout Int) throws {
         for name in try names(in: folder) {
             try name.withUnsafeBufferPointer { buffer in

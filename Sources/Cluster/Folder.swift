@@ -10,9 +10,13 @@ import Musl
 import Darwin
 #endif
 
-/// Small work on folders and files. All of it blocks, so async code calls it through `Folder.offload`.
+/// Small work on folders and files.
+///
+/// All of it blocks, so async code calls it through `Folder.offload`.
 enum Folder {
-    /// Runs blocking file work on a thread that may block. Cancellation does not stop it: cleaning up is work, too.
+    /// Runs blocking file work on a thread that may block.
+    ///
+    /// Cancellation does not stop it: cleaning up is work, too.
     static func offload<T: Sendable>(_ work: @escaping @Sendable () throws -> T) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
             NIOThreadPool.singleton.submit { state in

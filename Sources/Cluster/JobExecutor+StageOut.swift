@@ -40,7 +40,9 @@ extension JobExecutor {
         )
     }
 
-    /// Copies the results of a synchronous run. What goes to another storage is delivered by a job that is made for that, in the run's name.
+    /// Copies the results of a synchronous run.
+    ///
+    /// What goes to another storage is delivered by a job that is made for that, in the run's name.
     func stageOut(
         _ files: [Folder.FoundFile],
         ofRun name: JobName,
@@ -69,7 +71,9 @@ extension JobExecutor {
         for (index, file) in files.enumerated() {
             let destinations = service.definition.outputs(accepting: file.name)
             guard destinations.isEmpty || file.hasTextName else {
-                throw JobFailure(message: "the name of the result \"\(file.name)\" is not UTF-8; storages take no other names")
+                throw JobFailure(
+                    message: "the name of the result \"\(file.name)\" is not UTF-8; storages take no other names"
+                )
             }
             for destination in destinations where destination.provider == .clusterStore {
                 try await putLocally(file, to: destination, principal: principal)

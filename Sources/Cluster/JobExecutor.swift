@@ -42,7 +42,9 @@ package final class JobExecutor: Sendable {
         self.logger = logger
     }
 
-    /// Executes a job. Whatever happens is in the job's record when this returns; a job that was cancelled by a shutdown stays as it
+    /// Executes a job.
+    ///
+    /// Whatever happens is in the job's record when this returns; a job that was cancelled by a shutdown stays as it
     /// is and runs again at the next start.
     package func execute(_ number: Int64) async {
         do {
@@ -131,13 +133,14 @@ package final class JobExecutor: Sendable {
         if isDeleted || attempt.job.state != .stagingOut { await removeFolder(of: attempt.job) }
     }
 
-    /// A job that was deleted while it ran leaves neither results in the delivery folder nor what it wrote since into its log.
+    /// A job that was deleted while it ran leaves neither results in the delivery folder nor what it wrote since.
     ///
     /// - Returns: whether the job was deleted.
     @discardableResult
     private func removeFilesOfDeleted(_ job: JobRecord) async -> Bool {
         let state = state
-        // Awaited here; a task of its own, because reads of a cancelled task fail. Where this fails, the next start cleans up.
+        // Awaited here; a task of its own, because reads of a cancelled task fail.
+        // Where this fails, the next start cleans up.
         guard case .success(nil) = await Task(operation: { try await state.job(named: job.name) }).result else {
             return false
         }
@@ -147,7 +150,9 @@ package final class JobExecutor: Sendable {
             try await logs.remove(job.service, job.name)
             if catalog[job.service] == nil { try await logs.removeAll(of: job.service) }
         } catch {
-            logger.warning("files of a deleted job are left", metadata: ["job.name": "\(job.name)", "error": "\(error)"])
+            logger.warning(
+                "files of a deleted job are left", metadata: ["job.name": "\(job.name)", "error": "\(error)"]
+            )
         }
         return true
     }

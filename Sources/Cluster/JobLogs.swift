@@ -111,7 +111,9 @@ package final class JobLogs: Sendable {
     }
 }
 
-/// Appends records to one job's log. One task at a time writes.
+/// Appends records to one job's log.
+///
+/// One task at a time writes.
 final class JobLogWriter: Sendable {
     private struct State {
         var file: FileDescriptor?
@@ -130,7 +132,9 @@ final class JobLogWriter: Sendable {
         self.limit = limit
     }
 
-    /// Keeps a piece of output. A disk that is full loses log, not the job: the failure is not passed on.
+    /// Keeps a piece of output.
+    ///
+    /// A disk that is full loses log, not the job: the failure is not passed on.
     func append(_ record: LogRecord) async {
         guard !record.bytes.isEmpty else { return }
         _ = try? await Folder.offload { [self] in try write(record) }
@@ -211,7 +215,9 @@ package struct LogRecords: AsyncSequence, Sendable {
     package typealias Element = LogRecord
 
     let path: FilePath
-    /// Says that the file has grown; ends with the attempt. `nil` where nobody follows.
+    /// Says that the file has grown; ends with the attempt.
+    ///
+    /// `nil` where nobody follows.
     let growth: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)?
 
     /// Following ends with the attempt, or when the cluster stops.

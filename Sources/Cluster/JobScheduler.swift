@@ -181,7 +181,7 @@ package final class JobScheduler: Service {
     /// Runs a job in a task that `cancel` can reach.
     private func executeCancellably(_ job: Int64, of service: ServiceName) async {
         let task = state.withLock { state in
-            // Awaited right below, and cancelled with this task or by `cancel`, which finds it before it can have read its job.
+            // Awaited right below, and cancelled with this task or by `cancel`, which waits for the lock.
             let task = Task { [execute] in await execute(job) }
             state.cancellations[job] = (service, { task.cancel() })
             return task

@@ -122,7 +122,9 @@ package struct RunAnswer: Sendable {
         }
     }
 
-    /// Removes what the run left on disk. To be called once, when the answer was read or is not wanted.
+    /// Removes what the run left on disk.
+    ///
+    /// To be called once, when the answer was read or is not wanted.
     package func discard() async {
         keeper.isRemoved.store(true, ordering: .relaxed)
         try? await folder.remove()  // What stays is removed at the next start.

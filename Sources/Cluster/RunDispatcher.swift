@@ -49,7 +49,9 @@ package final class RunDispatcher: Sendable {
         self.logger = logger
     }
 
-    /// Runs the service on that body. The caller reads the answer and then discards it. Cancelling the task ends the script.
+    /// Runs the service on that body.
+    ///
+    /// The caller reads the answer and then discards it. Cancelling the task ends the script.
     ///
     /// - Throws: `ClusterError` with `notFound`, `tooLarge`, `busy`, `stopping`, `invalid`, `failed`; `CancellationError`.
     package func run(

@@ -22,7 +22,9 @@ package struct SandboxSet: Sendable {
     /// What a service runs in that names no sandbox.
     package var defaultKind: SandboxKind { runsAllAsProcesses ? .process : .container }
 
-    /// What this service runs in. Never a process where the service names an image and nobody chose so.
+    /// What this service runs in.
+    ///
+    /// Never a process where the service names an image and nobody chose so.
     package func kind(for definition: ServiceDefinition) -> SandboxKind {
         runsAllAsProcesses ? .process : definition.sandbox ?? .container
     }
@@ -44,7 +46,9 @@ package struct SandboxSet: Sendable {
         if let image, definition.imagePrefetch { try await sandbox.prepare(image: image, progress: { _ in }) }
     }
 
-    /// What an earlier run left of processes. Containers are cleared before the first one starts.
+    /// What an earlier run left of processes.
+    ///
+    /// Containers are cleared before the first one starts.
     package func removeLeftovers() async { await process.removeLeftovers() }
 
     /// Ends everything that runs, at once.

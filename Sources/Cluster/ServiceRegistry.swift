@@ -58,7 +58,9 @@ package actor ServiceRegistry {
 
     // MARK: Start
 
-    /// Brings the services of an earlier run back. One that cannot be read is reported and left in the store.
+    /// Brings the services of an earlier run back.
+    ///
+    /// One that cannot be read is reported and left in the store.
     package func load() async throws {
         let services = try await state.services()
         try await removeOldConfigurations(services)
@@ -185,7 +187,9 @@ package actor ServiceRegistry {
 
     // MARK: Remove
 
-    /// Removes a service with its jobs and logs. Buckets stay, but for those that were made for it, that nobody else uses, and that are empty.
+    /// Removes a service with its jobs and logs.
+    ///
+    /// Buckets stay, but for those that were made for it, that nobody else uses, and that are empty.
     ///
     /// - Parameter deletingData: also remove the buckets that were made for the service, with all that is in them.
     /// - Throws: `ClusterError` with `notFound`, `failed`.
@@ -212,7 +216,7 @@ package actor ServiceRegistry {
         }
     }
 
-    /// Removes what a service that is gone left on disk. What stays is removed at the next start.
+    /// Removes what a service that is gone left on disk; what stays is removed at the next start.
     private func removeFiles(of name: ServiceName, jobs: [JobName]) async {
         let folders = [data.services.appending(name.text)] + jobs.map { data.deliveries.appending($0.text) }
         let events = jobs.map { data.events.appending($0.text) }

@@ -51,7 +51,9 @@ enum ZipArchive {
         try await write(ByteBuffer(bytes: directory(members, at: offset)))
     }
 
-    /// Flags: bit 3 sizes in a data descriptor, bit 11 names in UTF-8. Version 45: ZIP64.
+    /// Flags: bit 3 sizes in a data descriptor, bit 11 names in UTF-8.
+    ///
+    /// Version 45: ZIP64.
     private static func localHeader(_ member: Member) -> [UInt8] {
         var out: [UInt8] = []
         out.append(little: UInt32(0x0403_4B50))

@@ -6,7 +6,9 @@ import NIOCore
 import S3Wire
 import Sandboxes
 
-/// `/apus/v1/images`. Adding answers with lines of text as the work goes on; the last is `ok DIGEST` or `error TEXT`.
+/// `/apus/v1/images`.
+///
+/// Adding answers with lines of text as the work goes on; the last is `ok DIGEST` or `error TEXT`.
 struct ImageRoutes: Sendable {
     let gateway: Gateway
 

@@ -52,13 +52,20 @@ struct InvocationRoutes: Sendable {
         let service = try service(context)
         let wantsBytes = request.headers[.accept]?.lowercased().contains("application/octet-stream") ?? false
         let start = ContinuousClock.now
-        let answer = try await request.body.consumeWithCancellationOnInboundClose { body in
-            try await gateway.runs.run(
-                service, body: body, form: wantsBytes ? .bytes : .oscar, principal: context.principal.name
-            )
+        let answer: RunAnswer
+        do {
+            answer = try await request.body.consumeWithCancellationOnInboundClose { body in
+                try await gateway.runs.run(
+                    service, body: body, form: wantsBytes ? .bytes : .oscar, principal: context.principal.name
+                )
+            }
+        } catch {
+            throw LastOnConnection(cause: error)
         }
         var response = Response(status: answer.isFailure ? .internalServerError : .ok, body: Self.body(of: answer))
         response.headers[.contentType] = answer.contentType
+        // Watching for the client's leave takes the connection's input, so Hummingbird closes it; the client must not use it again.
+        response.headers[.connection] = "close"
         if let header = Self.durationHeader {
             response.headers[header] = "\(Double((ContinuousClock.now - start).nanoseconds) / 1e9)"
         }

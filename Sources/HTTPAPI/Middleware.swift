@@ -40,7 +40,17 @@ struct ErrorMiddleware: RouterMiddleware {
         _ context: Context,
         _ next: @concurrent (Request, Context) async throws -> Response
     ) async -> Response {
-        do { return try await next(request, context) } catch let error as TextError {
+        do { return try await next(request, context) } catch let last as LastOnConnection {
+            var response = answer(request, context, to: last.cause)
+            response.headers[.connection] = "close"
+            return response
+        } catch {
+            return answer(request, context, to: error)
+        }
+    }
+
+    private func answer(_ request: Request, _ context: Context, to error: any Error) -> Response {
+        do { throw error } catch let error as TextError {
             return error.response
         } catch let error as ClusterError {
             if error.code == .failed {
@@ -60,8 +70,14 @@ struct ErrorMiddleware: RouterMiddleware {
     }
 }
 
-/// Lets browsers on other origins call: the dashboard usually is on one. Authorization is by header, never by cookie, so any
-/// origin may ask.
+/// An error after which the server closes the connection, so that the answer says so.
+struct LastOnConnection: Error {
+    let cause: any Error
+}
+
+/// Lets browsers on other origins call: the dashboard usually is on one.
+///
+/// Authorization is by header, never by cookie, so any origin may ask.
 struct CORSHeaders: RouterMiddleware {
     typealias Context = APIContext
 
@@ -87,7 +103,9 @@ struct CORSHeaders: RouterMiddleware {
     }
 }
 
-/// Decides who makes the request. What fails here ends the request.
+/// Decides who makes the request.
+///
+/// What fails here ends the request.
 struct AuthenticationMiddleware: RouterMiddleware {
     typealias Context = APIContext
 

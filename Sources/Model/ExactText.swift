@@ -1,5 +1,7 @@
-/// A text that equals another only where all bytes do. Swift's `String` also takes different encodings of one
-/// character for equal, which keys of objects and of JSON documents are not.
+/// A text that equals another only where all bytes do.
+///
+/// Swift's `String` also takes different encodings of one character for equal, which keys of objects and of JSON
+/// documents are not.
 struct ExactText: Hashable {
     let text: String
 

@@ -1,7 +1,8 @@
 extension FDLDocument {
-    /// The body with which a service is created or updated: what was written, the script's text in the place
-    /// of its path, and the document's storage providers and clusters added, as oscar-cli does. What the
-    /// service says itself goes before what the document says.
+    /// The body with which a service is created or updated: what was written, the script's text in the place of its
+    /// path, and the document's storage providers and clusters added, as oscar-cli does.
+    ///
+    /// What the service says itself goes before what the document says.
     ///
     /// - Parameters:
     ///   - service: One of `services`.

@@ -81,7 +81,9 @@ package struct FDLDocument: Sendable, Hashable {
 
 /// What is wrong with an FDL document, and where.
 package struct FDLError: Error, Hashable, CustomStringConvertible {
-    /// From the top of the document: `functions.oscar[1].edge.cpu`. Empty for the document itself.
+    /// From the top of the document: `functions.oscar[1].edge.cpu`.
+    ///
+    /// Empty for the document itself.
     package let path: String
     package let problem: String
 

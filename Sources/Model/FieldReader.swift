@@ -50,7 +50,9 @@ struct FieldReader {
         return try Self.count(value, field: field(key))
     }
 
-    /// One number or a list of them. Nothing, 0 and `[]` are no numbers; so is a list that begins with 0.
+    /// One number or a list of them.
+    ///
+    /// Nothing, 0 and `[]` are no numbers; so is a list that begins with 0.
     func counts(_ key: String, dropsLeadingZero: Bool = true) throws(Failure) -> [Int] {
         guard let value = value(key) else { return [] }
         var numbers: [Int] = []

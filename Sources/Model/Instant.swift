@@ -62,8 +62,7 @@ package struct CivilTime: Sendable, Hashable {
         (self.hour, self.minute, self.second, self.nanosecond) = (hour, minute, second, nanosecond)
     }
 
-    /// Days and civil dates by H. Hinnant's algorithm (`civil_from_days`, chrono-compatible low-level date
-    /// algorithms).
+    /// The date and time of day of an instant (Hinnant, chrono-compatible low-level date algorithms, `civil_from_days`).
     package init(_ instant: Instant) {
         let days = instant.seconds.flooredDivision(by: 86_400)
         let secondOfDay = Int(instant.seconds - days * 86_400)

@@ -1,5 +1,7 @@
 extension InvocationEvent {
-    /// Tells what an invocation's bytes are. Never fails: what has no known shape is input.
+    /// Tells what an invocation's bytes are.
+    ///
+    /// Never fails: what has no known shape is input.
     ///
     /// In three places kinder than the supervisor, which stops there: JSON keeps its spelling, bytes that are
     /// not base 64 are taken as they are, and arrays, strings and numbers are input. A bare word or number

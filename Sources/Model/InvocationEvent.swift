@@ -38,7 +38,7 @@ package indirect enum InvocationEvent: Sendable, Hashable {
 
     /// A file of Onedata that an event names.
     package struct OnedataReference: Sendable, Hashable {
-        /// `/space/folder/file`
+        /// Where the file lies: `/space/folder/file`.
         package var key: String
         package var fileName: String
         package var time: String

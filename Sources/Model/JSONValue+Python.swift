@@ -1,6 +1,8 @@
 extension JSONValue {
-    /// The document as Python's `json.dumps` writes it by default: a space after commas and colons,
-    /// everything beyond ASCII escaped. Functions that were written for OSCAR may compare such texts.
+    /// The document as Python's `json.dumps` writes it by default: a space after commas and colons, everything beyond
+    /// ASCII escaped.
+    ///
+    /// Functions that were written for OSCAR may compare such texts.
     package func pythonText() -> String {
         var out: [UInt8] = []
         writePython(to: &out)

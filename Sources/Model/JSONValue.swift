@@ -86,8 +86,9 @@ package enum JSONValue: Sendable, Hashable {
     }
 }
 
-/// The members of a JSON object, in order. A key that is set twice keeps its first place and its last value.
-/// Keys are the same where their bytes are.
+/// The members of a JSON object, in order.
+///
+/// A key that is set twice keeps its first place and its last value. Keys are the same where their bytes are.
 package struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     package private(set) var keys: [String] = []
     private var values: [ExactText: JSONValue] = [:]

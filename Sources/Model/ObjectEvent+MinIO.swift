@@ -1,7 +1,8 @@
 extension ObjectEvent {
-    /// The event as MinIO writes it to a webhook (supervisor.md section 4): `Key` is the bucket and the key
-    /// as they are, `object.key` is the key escaped as in a query. Numbers of the sequence are 16 hexadecimal
-    /// digits, so that they sort as texts.
+    /// The event as MinIO writes it to a webhook (supervisor.md section 4): `Key` is the bucket and the key as they
+    /// are, `object.key` is the key escaped as in a query.
+    ///
+    /// Numbers of the sequence are 16 hexadecimal digits, so that they sort as texts.
     package func minioJSON() -> JSONValue {
         let identity = JSONValue.object(["principalId": .string(principal)])
         let record = JSONValue.object([

@@ -21,8 +21,9 @@ extension ServiceDefinition {
         }
     }
 
-    /// The definition as OSCAR's API shows it: keys in OSCAR's order, our own last. Values of secrets and
-    /// credentials of clusters are never shown.
+    /// The definition as OSCAR's API shows it: keys in OSCAR's order, our own last.
+    ///
+    /// Values of secrets and credentials of clusters are never shown.
     package func json(
         for audience: Audience,
         clusterStore: ClusterStore,
@@ -57,8 +58,10 @@ extension ServiceDefinition {
         return .object(of: members + lastMembers())
     }
 
-    /// What a function finds in `/oscar/config/function_config.yaml` (fdl.md section 10): without script,
-    /// secrets and any credential. JSON is also YAML.
+    /// What a function finds in `/oscar/config/function_config.yaml` (fdl.md section 10): without script, secrets and
+    /// any credential.
+    ///
+    /// JSON is also YAML.
     package func functionConfig(clusterStore: ClusterStore) -> JSONValue {
         var members = leadingMembers(token: token)
         members += middleMembers(secrets: environment.secrets.mapValues { _ in "" })

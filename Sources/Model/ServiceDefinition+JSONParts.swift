@@ -11,8 +11,9 @@ extension StorageIO {
 }
 
 extension StorageProviders {
-    /// By kind and name; kinds without any are left out. With `clusterStore` the first object store is that
-    /// one.
+    /// By kind and name; kinds without any are left out.
+    ///
+    /// With `clusterStore` the first object store is that one.
     func json(
         _ credentials: ServiceDefinition.Credentials,
         clusterStore: ServiceDefinition.ClusterStore?

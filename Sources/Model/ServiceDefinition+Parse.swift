@@ -38,8 +38,10 @@ extension ServiceDefinition {
         bucketList = try reader.strings("bucket_list")
     }
 
-    /// Fills what a client cannot see, and so sends back empty, from the definition that is to be replaced:
-    /// values of secrets and passwords of clusters. What the client did set stays.
+    /// Fills what a client cannot see, and so sends back empty, from the definition that is to be replaced: values of
+    /// secrets and passwords of clusters.
+    ///
+    /// What the client did set stays.
     package mutating func restoreHiddenValues(from previous: ServiceDefinition) {
         for (key, value) in environment.secrets where value.isEmpty {
             environment.secrets[key] = previous.environment.secrets[key] ?? ""

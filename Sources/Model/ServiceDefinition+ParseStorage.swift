@@ -124,7 +124,9 @@ extension StorageIO {
 }
 
 extension StorageProviders {
-    /// Reads the declared providers. A `minio.default` is left out: it is always the cluster's own store.
+    /// Reads the declared providers.
+    ///
+    /// A `minio.default` is left out: it is always the cluster's own store.
     init(_ reader: FieldReader?) throws(ServiceSpecificationError) {
         self.init()
         guard let reader else { return }

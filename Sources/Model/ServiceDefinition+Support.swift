@@ -13,8 +13,9 @@ extension ServiceDefinition {
         }
     }
 
-    /// What the definition asks for and this version cannot do: one sentence each that begins with the
-    /// field's name. Empty where all of it is honoured.
+    /// What the definition asks for and this version cannot do: one sentence each that begins with the field's name.
+    ///
+    /// Empty where all of it is honoured.
     package func unsupportedFields(_ storage: StorageSupport = StorageSupport()) -> [String] {
         let fields: [(isAsked: Bool, name: String, meaning: String)] = [
             (totalMemory != nil, "total_memory", "caps over all jobs of a service"),

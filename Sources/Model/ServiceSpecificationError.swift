@@ -12,8 +12,9 @@ package struct ServiceSpecificationError: Error, Hashable, CustomStringConvertib
     }
 
     package let code: Code
-    /// The field, from the top of the definition: `cpu`, `input[0].path`. Empty where it is the definition
-    /// itself.
+    /// The field, from the top of the definition: `cpu`, `input[0].path`.
+    ///
+    /// Empty where it is the definition itself.
     package let field: String
     /// What is wrong, without the field's name.
     package let problem: String

@@ -40,9 +40,10 @@ package struct StorageIO: Sendable, Hashable {
     /// The key under which a result of that name is stored.
     package func key(for relativeName: some StringProtocol) -> String { keyPrefix + relativeName }
 
-    /// Whether a result of that name, relative to the output directory, goes here: it has one of the prefixes
-    /// and one of the suffixes; an empty list lets every name pass (supervisor.md section 7). Names are
-    /// compared byte by byte.
+    /// Whether a result of that name, relative to the output directory, goes here: it has one of the prefixes and one
+    /// of the suffixes; an empty list lets every name pass (supervisor.md section 7).
+    ///
+    /// Names are compared byte by byte.
     package func accepts(relativeName: some StringProtocol) -> Bool {
         let name = Array(relativeName.utf8)
         let hasPrefix = prefixes.isEmpty || prefixes.contains { name.starts(with: $0.utf8) }
@@ -52,6 +53,7 @@ package struct StorageIO: Sendable, Hashable {
     }
 
     /// Whether an object of the cluster's own store lies in this input's folder: `bucket/folder/` and below.
+    ///
     /// A key that ends in a slash stands for a folder and never triggers anything.
     package func matches(bucket: BucketName, key: ObjectKey) -> Bool {
         provider == .clusterStore && bucket.text == self.bucket && key.text.utf8.starts(with: keyPrefix.utf8)

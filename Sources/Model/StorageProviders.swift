@@ -22,8 +22,9 @@ package struct ProviderID: Sendable, Hashable, Comparable, CustomStringConvertib
         self.name = name
     }
 
-    /// Parses `kind` or `kind.identifier`; the kind in any case. `nil` where there is no such kind or the
-    /// name is empty.
+    /// Parses `kind` or `kind.identifier`; the kind in any case.
+    ///
+    /// `nil` where there is no such kind or the name is empty.
     package init?(_ text: some StringProtocol) {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard let first = parts.first, let kind = ProviderKind(rawValue: first.lowercased()) else {

@@ -84,7 +84,9 @@ package struct Admission: Sendable {
         return admit()
     }
 
-    /// A service is gone; its waiting jobs are no concern any more. Jobs that run keep their resources until they end.
+    /// A service is gone; its waiting jobs are no concern any more.
+    ///
+    /// Jobs that run keep their resources until they end.
     package mutating func serviceRemoved(_ name: ServiceName) -> [Action] {
         lines[name] = nil
         turns.removeAll { $0 == name }
@@ -100,8 +102,10 @@ package struct Admission: Sendable {
         return admit()
     }
 
-    /// The answer to `load`: the waiting jobs after the number that was asked for, oldest first. Fewer than the limit mean
-    /// that there are no more. An answer to a question that is out of date is dropped, and the question asked again.
+    /// The answer to `load`: the waiting jobs after the number that was asked for, oldest first.
+    ///
+    /// Fewer than the limit mean that there are no more. An answer to a question that is out of date is dropped, and
+    /// the question asked again.
     package mutating func loaded(
         _ jobs: [JobNumber],
         of name: ServiceName,
@@ -151,7 +155,9 @@ package struct Admission: Sendable {
         return admit()
     }
 
-    /// An invocation has ended; what it held is free. Saying so twice is harmless.
+    /// An invocation has ended; what it held is free.
+    ///
+    /// Saying so twice is harmless.
     package mutating func ended(_ ticket: Ticket) -> [Action] {
         guard let held = taken.removeValue(forKey: ticket) else { return [] }
         free = free + held

@@ -1,5 +1,6 @@
-/// How long to wait before the next try: exponential, with a ceiling and full jitter
-/// (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+/// How long to wait before the next try: exponential, with a ceiling and jitter.
+///
+/// After Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 package struct Backoff: Sendable, Hashable {
     package let first: Duration
     package let ceiling: Duration

@@ -61,7 +61,7 @@ package struct SettingValues: Sendable {
         return " (did you mean \"\(near)\"?)"
     }
 
-    /// Levenshtein's distance (V. I. Levenshtein, Soviet Physics Doklady 10, 1966, p. 707).
+    /// The edit distance of two texts (Levenshtein, Soviet Physics Doklady 10, 1966, page 707).
     private static func distance(_ left: String, _ right: String) -> Int {
         let right = Array(right)
         var row = Array(0...right.count)

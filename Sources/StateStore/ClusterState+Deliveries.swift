@@ -2,7 +2,9 @@ import GRDB
 package import Model
 
 extension ClusterState {
-    /// Commits a job's deliveries, and that the job waits for them, in one transaction. A delivery that is there already stays.
+    /// Commits a job's deliveries, and that the job waits for them, in one transaction.
+    ///
+    /// A delivery that is there already stays.
     package func deliver(
         _ deliveries: [NewDelivery],
         of job: Int64,
@@ -75,7 +77,9 @@ extension ClusterState {
         try await read { database in try Int.fetchOne(database, sql: "SELECT count(*) FROM delivery") ?? 0 }
     }
 
-    /// Records that a result has arrived; with a job's last one, the job's end. Answers whether that was the last.
+    /// Records that a result has arrived; with a job's last one, the job's end.
+    ///
+    /// Answers whether that was the last.
     package func delivered(_ delivery: DeliveryRecord, at now: Instant) async throws(StateStoreError) -> Bool {
         try await write { database in
             try database.execute(sql: "DELETE FROM delivery WHERE id = ?", arguments: [delivery.id])

@@ -29,8 +29,7 @@ struct NodeReader {
         }
     }
 
-    private mutating func object(_ mapping: Node.Mapping, depth: Int) throws(YAMLDocumentError) -> JSONObject
-    {
+    private mutating func object(_ mapping: Node.Mapping, depth: Int) throws(YAMLDocumentError) -> JSONObject {
         var object = JSONObject()
         var merged: [Node] = []
         for (key, member) in mapping {
@@ -97,8 +96,7 @@ struct NodeReader {
         }
     }
 
-    private func error(_ code: YAMLDocumentError.Code, _ problem: String, _ mark: Mark?) -> YAMLDocumentError
-    {
+    private func error(_ code: YAMLDocumentError.Code, _ problem: String, _ mark: Mark?) -> YAMLDocumentError {
         YAMLDocumentError(code, problem, line: mark?.line, column: mark?.column)
     }
 }

@@ -4,7 +4,9 @@ import Sandboxes
 import Settings
 
 extension SandboxSet {
-    /// The sandboxes of this machine. Whether containers work is found out beside the start, by running one.
+    /// The sandboxes of this machine.
+    ///
+    /// Whether containers work is found out beside the start, by running one.
     static func make(
         _ settings: ServeSettings,
         data: DataDirectory,

@@ -168,7 +168,9 @@ struct Server {
         logger.info("stopped")
     }
 
-    /// Ctrl-C twice: no more waiting for jobs. They are killed, and run again at the next start.
+    /// Ctrl-C twice: no more waiting for jobs.
+    ///
+    /// They are killed, and run again at the next start.
     private func exitAtSecondInterrupt() async {
         var count = 0
         for await _ in await UnixSignalsSequence(trapping: .sigint) {

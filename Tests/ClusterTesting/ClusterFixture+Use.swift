@@ -96,7 +96,9 @@ extension ClusterFixture {
 
     /// The text of an object; `nil` where there is none.
     package func text(_ key: String, in bucket: String) async throws -> String? {
-        guard let (_, reader) = try await objects.open(try ObjectKey(key), in: try BucketName(bucket)) else { return nil }
+        guard let (_, reader) = try await objects.open(try ObjectKey(key), in: try BucketName(bucket)) else {
+            return nil
+        }
         var all = ByteBuffer()
         while let chunk = try await reader.next() { all.writeImmutableBuffer(chunk) }
         return String(buffer: all)

@@ -24,7 +24,9 @@ struct DataDirectoryTests {
             let root = parent.appending("a/b")
             let data = try DataDirectory.open(at: root)
             defer { data.close() }
-            for folder in [root, data.objects, data.images, data.services, data.work, data.deliveries, data.events, data.logs] {
+            for folder in [
+                root, data.objects, data.images, data.services, data.work, data.deliveries, data.events, data.logs,
+            ] {
                 var status = stat()
                 #expect(stat(folder.string, &status) == 0 && status.st_mode & 0o777 == 0o700, "\(folder)")
             }

@@ -20,10 +20,14 @@ struct DeliveryTests {
         }
         if local { output.append(.object(["storage_provider": .string("minio.default"), "path": .string("bkt/out")])) }
         let providers = ports.sorted { $0.key < $1.key }.map { id, port in
-            (id, JSONValue.object([
-                "endpoint": .string("http://127.0.0.1:\(port)"), "access_key": .string("access"), "secret_key": .string("secret-key"),
-                "region": .string("us-east-1"),
-            ]))
+            (
+                id,
+                JSONValue.object([
+                    "endpoint": .string("http://127.0.0.1:\(port)"), "access_key": .string("access"),
+                    "secret_key": .string("secret-key"),
+                    "region": .string("us-east-1"),
+                ])
+            )
         }
         return [
             "output": .array(output),
@@ -33,15 +37,26 @@ struct DeliveryTests {
 
     static let script = "cat \"$INPUT_FILE_PATH\" > \"$TMP_OUTPUT_DIR/r.txt\""
 
+    /// Runs `body` with the port of a server of that store.
+    private static func serving(
+        _ store: FakeStore,
+        _ body: @escaping @Sendable (_ port: Int) async throws -> Void
+    ) async throws {
+        let answer: LoopbackServer.Handler = { store.answer($0) }
+        try await LoopbackServer.with(answer, body: body)
+    }
+
     @Test("a result goes to the other store, and the job ends when it has arrived")
     func arrives() async throws {
         let store = FakeStore(buckets: ["results"])
-        try await LoopbackServer.with({ store.answer($0) }) { port in
+        try await Self.serving(store) { port in
             try await ClusterFixture.serve { cluster in
                 try await cluster.create(
-                    "s", script: Self.script + "; echo two > \"$TMP_OUTPUT_DIR/two.txt\"", more: Self.outputs(["cloud": port], local: true)
+                    "s", script: Self.script + "; echo two > \"$TMP_OUTPUT_DIR/two.txt\"",
+                    more: Self.outputs(["cloud": port], local: true)
                 )
-                let job = try await cluster.jobs.post(Array("payload!".utf8), to: try ServiceName("s"), name: nil, principal: "p")
+                let job = try await cluster.jobs.post(
+                    Array("payload!".utf8), to: try ServiceName("s"), name: nil, principal: "p")
                 let ended = try await cluster.wait(job, for: .succeeded)
                 #expect(ended.message == nil && ended.exitCode == 0)
                 #expect(store.keys("results") == ["cloud/r.txt", "cloud/two.txt"])
@@ -59,7 +74,7 @@ struct DeliveryTests {
     func unreachable() async throws {
         let closed = try await LoopbackServer.closedPort()
         let store = FakeStore(buckets: ["results"])
-        try await LoopbackServer.with({ store.answer($0) }) { port in
+        try await Self.serving(store) { port in
             try await ClusterFixture.serve { cluster in
                 try await cluster.create("s", script: Self.script, more: Self.outputs(["cloud": closed]))
                 let service = try ServiceName("s")
@@ -69,9 +84,13 @@ struct DeliveryTests {
                     return view.deliveries.first.map { $0.attempts >= 2 ? view : nil } ?? nil
                 }
                 #expect(waiting.record.state == .delivering && waiting.record.finished == nil)
-                #expect(waiting.reason?.hasPrefix("the result \"r.txt\" waits for s3.cloud: ") == true, "\(waiting.reason ?? "")")
+                #expect(
+                    waiting.reason?.hasPrefix("the result \"r.txt\" waits for s3.cloud: ") == true,
+                    "\(waiting.reason ?? "")")
                 let delivery = try #require(waiting.deliveries.first)
-                #expect(delivery.size.bytes == 8 && delivery.lastError?.isEmpty == false && delivery.path == "results/cloud")
+                #expect(
+                    delivery.size.bytes == 8 && delivery.lastError?.isEmpty == false && delivery.path == "results/cloud"
+                )
                 // Other work goes on: nothing is held.
                 #expect(cluster.scheduler.free == cluster.scheduler.capacity)
                 try await cluster.registry.update(
@@ -87,15 +106,19 @@ struct DeliveryTests {
     func restart() async throws {
         let store = FakeStore(buckets: ["results"])
         let isUp = Mutex(false)
-        try await LoopbackServer.with({ request in
-            isUp.withLock { $0 } ? store.answer(request) : FakeStore.error(.serviceUnavailable, "SlowDown", "down for now")
-        }) { port in
+        let answer: LoopbackServer.Handler = { request in
+            isUp.withLock { $0 }
+                ? store.answer(request) : FakeStore.error(.serviceUnavailable, "SlowDown", "down for now")
+        }
+        try await LoopbackServer.with(answer) { port in
             try await TemporaryFolder.with { folder in
                 try await ClusterFixture.serve(at: folder) { cluster in
                     try await cluster.create("s", script: Self.script, more: Self.outputs(["cloud": port]))
-                    let job = try await cluster.jobs.post(Array("payload!".utf8), to: try ServiceName("s"), name: nil, principal: "p")
+                    let job = try await cluster.jobs.post(
+                        Array("payload!".utf8), to: try ServiceName("s"), name: nil, principal: "p")
                     try await eventually("it was tried") {
-                        try await cluster.jobs.job(job, of: try ServiceName("s")).deliveries.first?.lastError?.isEmpty == false
+                        try await cluster.jobs.job(job, of: try ServiceName("s")).deliveries.first?.lastError?.isEmpty
+                            == false
                     }
                 }
                 try await ClusterFixture.serve(at: folder) { cluster in
@@ -113,14 +136,17 @@ struct DeliveryTests {
     @Test("a store that refuses says why, and holds up no other")
     func refused() async throws {
         let good = FakeStore(buckets: ["results"])
-        try await LoopbackServer.with({ _ in FakeStore.error(.forbidden, "AccessDenied", "not you") }) { bad in
-            try await LoopbackServer.with({ good.answer($0) }) { port in
+        let refusal: LoopbackServer.Handler = { _ in FakeStore.error(.forbidden, "AccessDenied", "not you") }
+        try await LoopbackServer.with(refusal) { bad in
+            try await Self.serving(good) { port in
                 try await ClusterFixture.serve { cluster in
                     try await cluster.create("s", script: Self.script, more: Self.outputs(["a": bad, "b": port]))
                     let service = try ServiceName("s")
                     var jobs: [JobName] = []
                     for index in 0..<5 {
-                        jobs.append(try await cluster.jobs.post(Array("number \(index)".utf8), to: service, name: nil, principal: "p"))
+                        jobs.append(
+                            try await cluster.jobs.post(
+                                Array("number \(index)".utf8), to: service, name: nil, principal: "p"))
                     }
                     for job in jobs {
                         let view = try await eventually("only the bad one is left") {
@@ -142,7 +168,7 @@ struct DeliveryTests {
     @Test("a run's results are delivered by a job in its name")
     func run() async throws {
         let store = FakeStore(buckets: ["results"])
-        try await LoopbackServer.with({ store.answer($0) }) { port in
+        try await Self.serving(store) { port in
             try await ClusterFixture.serve { cluster in
                 try await cluster.create("s", script: Self.script, more: Self.outputs(["cloud": port]))
                 let body = AsyncThrowingStream<ByteBuffer, any Error> {

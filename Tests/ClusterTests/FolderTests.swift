@@ -151,7 +151,9 @@ struct FolderTests {
             let path = root.appending("file")
             let texts = (0..<20).map { String(repeating: "\($0 % 10)", count: 10_000) }
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for text in texts { group.addTask { try await Folder.offload { try Folder.writeDurably(path, text, mode: 0o600) } } }
+                for text in texts {
+                    group.addTask { try await Folder.offload { try Folder.writeDurably(path, text, mode: 0o600) } }
+                }
                 try await group.waitForAll()
             }
             #expect(texts.contains(try #require(try Folder.readSmallFile(path))))

@@ -29,7 +29,9 @@ struct JobLogsTests {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private func record(_ text: String) -> LogRecord { LogRecord(time: Self.time, stream: .output, bytes: Array(text.utf8)) }
+    private func record(_ text: String) -> LogRecord {
+        LogRecord(time: Self.time, stream: .output, bytes: Array(text.utf8))
+    }
 
     @Test("what is written is read, attempt after attempt")
     func writeAndRead() async throws {
@@ -75,7 +77,9 @@ struct JobLogsTests {
             let rest = Task { [records] in
                 var records = records
                 var texts: [String] = []
-                while let record = try await records.next() { texts.append(String(decoding: record.bytes, as: UTF8.self)) }
+                while let record = try await records.next() {
+                    texts.append(String(decoding: record.bytes, as: UTF8.self))
+                }
                 return texts
             }
             await writer.append(record("last\n"))

@@ -6,7 +6,9 @@ import Testing
 
 @Suite("Log records")
 struct LogRecordTests {
-    static func record(_ text: String, _ stream: LogRecord.Stream = .output, at seconds: Int64 = 1_767_261_600) -> LogRecord {
+    static func record(_ text: String, _ stream: LogRecord.Stream = .output, at seconds: Int64 = 1_767_261_600)
+        -> LogRecord
+    {
         LogRecord(time: Instant(seconds: seconds), stream: stream, bytes: Array(text.utf8))
     }
 
@@ -41,7 +43,9 @@ struct LogRecordTests {
             )
         }
         let bytes = records.flatMap(\.encoded)
-        let cuts = (0..<Int.random(in: 0...40, using: &random)).map { _ in Int.random(in: 0...bytes.count, using: &random) }.sorted()
+        let cuts = (0..<Int.random(in: 0...40, using: &random)).map { _ in
+            Int.random(in: 0...bytes.count, using: &random)
+        }.sorted()
         let parsed = Self.parse(bytes, cuts: cuts)
         #expect(parsed.records == records, "seed \(seed)")
         #expect(!parsed.isDamaged && parsed.consumed == Int64(bytes.count))
@@ -65,9 +69,11 @@ struct LogRecordTests {
     @Test(
         "a damaged head ends the reading, after what was whole",
         arguments: [
-            "\n", "x\n", "2026-01-01T10:00:00Z o\n", "2026-01-01T10:00:00Z o 5 6\n", "2026-01-01T10:00:00Z q 5\nhello\n",
+            "\n", "x\n", "2026-01-01T10:00:00Z o\n", "2026-01-01T10:00:00Z o 5 6\n",
+            "2026-01-01T10:00:00Z q 5\nhello\n",
             "2026-01-01T10:00:00Z oo 5\nhello\n", "2026-01-01T10:00:00Z o -1\n\n", "2026-01-01T10:00:00Z o 5x\nhello\n",
-            "yesterday o 5\nhello\n", "2026-01-01T10:00:00Z o 99999999999999999999\n", "2026-01-01T10:00:00Z o 1073741823\n",
+            "yesterday o 5\nhello\n", "2026-01-01T10:00:00Z o 99999999999999999999\n",
+            "2026-01-01T10:00:00Z o 1073741823\n",
             "2026-01-01T10:00:00Z  o 5\nhello\n", String(repeating: "z", count: 80), "\u{0}\u{0}\u{0}\n",
         ]
     )

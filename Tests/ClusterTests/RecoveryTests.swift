@@ -53,7 +53,9 @@ struct RecoveryTests {
     func queued() async throws {
         let body = [UInt8](repeating: 0xE9, count: 100_000)
         try await afterCrash(body: body) { cluster, _ in
-            for name in ["s-0.new", "x", "hidden.\(UniqueID.uuid()).new"] { _ = try cluster.data.events.appending(name).write("half".utf8) }
+            for name in ["s-0.new", "x", "hidden.\(UniqueID.uuid()).new"] {
+                _ = try cluster.data.events.appending(name).write("half".utf8)
+            }
         } _: { cluster, name in
             #expect(try cluster.names(cluster.data.events).count <= 1)
             try await cluster.wait(name, for: .succeeded)
@@ -66,7 +68,8 @@ struct RecoveryTests {
     @Test("staging out goes on from the results; the script does not run again")
     func stagingOut() async throws {
         try await afterCrash { cluster, job in
-            try await cluster.state.advance(job.number, to: .stagingOut, attempts: 1, result: AttemptResult(run: .seconds(3)))
+            try await cluster.state.advance(
+                job.number, to: .stagingOut, attempts: 1, result: AttemptResult(run: .seconds(3)))
             _ = try cluster.data.work.appending(job.name.text).appending("output/result").write("kept".utf8)
         } _: { cluster, name in
             let job = try await cluster.wait(name, for: .succeeded)
@@ -103,7 +106,8 @@ struct RecoveryTests {
     @Test("what has ended stays as it is; folders that nobody needs go")
     func ended() async throws {
         try await afterCrash { cluster, job in
-            _ = try await cluster.state.end(job.number, as: .failed, at: ClusterFixture.now(), result: AttemptResult(exitCode: 9))
+            _ = try await cluster.state.end(
+                job.number, as: .failed, at: ClusterFixture.now(), result: AttemptResult(exitCode: 9))
             for folder in [cluster.data.work, cluster.data.deliveries] {
                 _ = try folder.appending(job.name.text).appending("output/x").write("x".utf8)
                 _ = try folder.appending("unknown").appending("x").write("x".utf8)
@@ -125,7 +129,8 @@ struct RecoveryTests {
                 let events = try await cluster.objects.events(after: 0, limit: 2)
                 let jobs = try events.map { event in
                     NewJob(
-                        name: try JobName("first-\(event.sequence)"), service: try ServiceName("s"), eventSequence: event.sequence,
+                        name: try JobName("first-\(event.sequence)"), service: try ServiceName("s"),
+                        eventSequence: event.sequence,
                         input: ObjectLocation(bucket: event.bucket, key: event.key), principal: event.principal,
                         event: event.minioJSON().bytes(), created: ClusterFixture.now()
                     )
@@ -153,7 +158,8 @@ struct RecoveryTests {
                 try await cluster.create("good", script: "true", input: ["bkt/in"])
                 try await cluster.state.insert(
                     StoredService(
-                        name: try ServiceName("bad"), definition: .object(["name": .string("bad"), "input": .string("x")]),
+                        name: try ServiceName("bad"),
+                        definition: .object(["name": .string("bad"), "input": .string("x")]),
                         madeBuckets: [], version: 1, created: Instant(seconds: 1), updated: Instant(seconds: 1)
                     )
                 )
@@ -179,7 +185,9 @@ struct RecoveryTests {
             #expect(try await cluster.allJobs().isEmpty)
             #expect(try cluster.names(cluster.data.logs.appending("s")).isEmpty)
             let logs = cluster.data.logs.appending("s")
-            for name in ["a", "b", "c"] { _ = try logs.appending("\(name).log").write([UInt8](repeating: 0, count: 100)) }
+            for name in ["a", "b", "c"] {
+                _ = try logs.appending("\(name).log").write([UInt8](repeating: 0, count: 100))
+            }
             try await cluster.housekeeper.cleanUp()
             #expect(try cluster.names(logs).count == 2)
         }
@@ -190,7 +198,9 @@ struct RecoveryTests {
         try await ClusterFixture.serve { cluster in
             try await cluster.create("s", script: "echo hi")
             try await cluster.create("huge", script: "true", more: ["cpu": .string("64")])
-            for name in ["s", "huge"] { _ = try await cluster.jobs.post([], to: try ServiceName(name), name: nil, principal: "p") }
+            for name in ["s", "huge"] {
+                _ = try await cluster.jobs.post([], to: try ServiceName(name), name: nil, principal: "p")
+            }
             try await cluster.ended(1, of: "s")
             try await cluster.housekeeper.cleanUp()
             #expect(try await cluster.allJobs().count == 2)

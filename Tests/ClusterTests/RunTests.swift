@@ -37,7 +37,9 @@ struct RunTests {
         return bytes
     }
 
-    private func text(_ answer: RunAnswer) async throws -> String { String(decoding: try await bytes(answer), as: UTF8.self) }
+    private func text(_ answer: RunAnswer) async throws -> String {
+        String(decoding: try await bytes(answer), as: UTF8.self)
+    }
 
     private func nothingIsLeft(_ cluster: ClusterFixture) async throws {
         try await eventually("the work folder is empty") { try cluster.names(cluster.data.work).isEmpty }
@@ -121,7 +123,8 @@ struct RunTests {
     @Test("an event of the store stages its object in and answers with the script's output")
     func event() async throws {
         try await ClusterFixture.serve { cluster in
-            try await cluster.create("s", script: "cat \"$INPUT_FILE_PATH\"; echo x > \"$TMP_OUTPUT_DIR/x\"", input: ["bkt/in"])
+            try await cluster.create(
+                "s", script: "cat \"$INPUT_FILE_PATH\"; echo x > \"$TMP_OUTPUT_DIR/x\"", input: ["bkt/in"])
             try await cluster.put("content", "in/a", in: "bkt")
             try await cluster.ended(1)
             let event = try #require(try await cluster.objects.events(after: 0, limit: 1).first ?? nil)
@@ -149,7 +152,8 @@ struct RunTests {
             #expect(await code { _ = try await run(cluster, [[UInt8](repeating: 1, count: 1001)]) } == .tooLarge)
             #expect(await code { _ = try await run(cluster, [], service: "huge") } == .invalid)
             // Plain bytes are streamed, so they have no such limit.
-            let answer = try await run(cluster, Array(repeating: [UInt8](repeating: 1, count: 1000), count: 50), form: .bytes)
+            let answer = try await run(
+                cluster, Array(repeating: [UInt8](repeating: 1, count: 1000), count: 50), form: .bytes)
             #expect(try await text(answer) == "50000\n")
             try await nothingIsLeft(cluster)
         }

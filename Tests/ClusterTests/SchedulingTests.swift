@@ -48,7 +48,8 @@ struct SchedulingTests {
             try await cluster.wait(jobs[0], for: .running)
             let service = try ServiceName("s")
             #expect(try await cluster.jobs.job(jobs[1], of: service).reason?.hasPrefix("waits for 0.1 cpu") == true)
-            #expect(try await cluster.jobs.job(jobs[2], of: service).reason == "waits behind earlier jobs of its service")
+            #expect(
+                try await cluster.jobs.job(jobs[2], of: service).reason == "waits behind earlier jobs of its service")
             let (views, remaining) = try await cluster.jobs.jobs(JobFilter(service: service, limit: 2))
             #expect(views.map(\.record.name) == [jobs[2], jobs[1]] && remaining == 1)
             for job in jobs {
@@ -94,7 +95,9 @@ struct SchedulingTests {
                 try cluster.names(cluster.data.work).isEmpty && cluster.scheduler.free == cluster.scheduler.capacity
             }
             #expect(try await cluster.allJobs().isEmpty)
-            await #expect { try await cluster.jobs.remove(job, of: service) } throws: { ($0 as? ClusterError)?.code == .notFound }
+            await #expect { try await cluster.jobs.remove(job, of: service) } throws: {
+                ($0 as? ClusterError)?.code == .notFound
+            }
             let next = try await post(cluster, "s")
             try await cluster.wait(next, for: .running)
             try await cluster.jobs.remove(next, of: service)
@@ -136,7 +139,9 @@ struct SchedulingTests {
             #expect(try await cluster.allJobs().isEmpty)
             try await eventually("all is free") { cluster.scheduler.free == cluster.scheduler.capacity }
             #expect(try cluster.names(cluster.data.logs.appending("s")).isEmpty)
-            await #expect { try await cluster.jobs.removeAll(of: try ServiceName("none"), includingUnsuccessful: true) } throws: {
+            await #expect {
+                try await cluster.jobs.removeAll(of: try ServiceName("none"), includingUnsuccessful: true)
+            } throws: {
                 ($0 as? ClusterError)?.code == .notFound
             }
         }

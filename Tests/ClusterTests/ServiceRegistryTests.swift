@@ -30,7 +30,8 @@ struct ServiceRegistryTests {
             #expect(service.madeBuckets.map(\.text) == ["inbox", "outbox"])
             #expect(try await cluster.objects.buckets().map(\.name.text) == ["inbox", "outbox"])
             #expect(try Folder.readSmallFile(service.configuration.appending("script.sh")) == "echo hi")
-            let configuration = try #require(try Folder.readSmallFile(service.configuration.appending("function_config.yaml")))
+            let configuration = try #require(
+                try Folder.readSmallFile(service.configuration.appending("function_config.yaml")))
             #expect(try JSONValue.parse(configuration)["name"]?.stringValue == "s")
             #expect(try service.configuration.appending("script.sh").mode() == 0o755)
             #expect(cluster.catalog.service(forToken: service.definition.token) == service.name)
@@ -77,22 +78,34 @@ struct ServiceRegistryTests {
         ("cpu", ClusterFixture.definition("s", script: "x", more: ["cpu": .string("many")]), "cpu"),
         ("timeout", ClusterFixture.definition("s", script: "x", more: ["timeout": .string("0s")]), "timeout"),
         ("gpu", ClusterFixture.definition("s", script: "x", more: ["enable_gpu": .bool(true)]), "enable_gpu"),
-        ("volume", ClusterFixture.definition("s", script: "x", more: ["volume": .object(["size": .string("1Gi"), "mount_path": .string("/d")])]), "volume"),
+        (
+            "volume",
+            ClusterFixture.definition(
+                "s", script: "x", more: ["volume": .object(["size": .string("1Gi"), "mount_path": .string("/d")])]),
+            "volume"
+        ),
         ("loop", ClusterFixture.definition("s", script: "x", input: ["bkt/in"], output: ["bkt/in/deep"]), "own input"),
-        ("loop in a bucket", ClusterFixture.definition("s", script: "x", input: ["bkt/in"], output: ["bkt/in"]), "own input"),
+        (
+            "loop in a bucket", ClusterFixture.definition("s", script: "x", input: ["bkt/in"], output: ["bkt/in"]),
+            "own input"
+        ),
         ("empty path", ClusterFixture.definition("s", script: "x", input: [" / "]), "path"),
         (
             "unknown provider",
             ClusterFixture.definition(
                 "s", script: "x",
-                more: ["output": .array([.object(["storage_provider": .string("s3.nowhere"), "path": .string("bkt/x")])])]
+                more: [
+                    "output": .array([.object(["storage_provider": .string("s3.nowhere"), "path": .string("bkt/x")])])
+                ]
             ), "s3.nowhere"
         ),
         (
             "input from elsewhere",
             ClusterFixture.definition(
                 "s", script: "x",
-                more: ["input": .array([.object(["storage_provider": .string("onedata.o"), "path": .string("bkt/x")])])]
+                more: [
+                    "input": .array([.object(["storage_provider": .string("onedata.o"), "path": .string("bkt/x")])])
+                ]
             ), "input"
         ),
     ]
@@ -113,7 +126,9 @@ struct ServiceRegistryTests {
         }
     }
 
-    @Test("without a container runtime a container service is refused with what to install; nobody gets a process in its place")
+    @Test(
+        "without a container runtime a container service is refused with what to install"
+    )
     func noContainers() async throws {
         var options = ClusterFixture.Options()
         options.runsAllAsProcesses = false
@@ -137,7 +152,9 @@ struct ServiceRegistryTests {
     func allowedImages() async throws {
         try await ClusterFixture.serve { cluster in
             try await cluster.allowedImages.set(["ghcr.io/grycap"])
-            let (good, bad): (JSONObject, JSONObject) = (["image": .string("ghcr.io/grycap/x")], ["image": .string("evil/x")])
+            let (good, bad): (JSONObject, JSONObject) = (
+                ["image": .string("ghcr.io/grycap/x")], ["image": .string("evil/x")]
+            )
             #expect(await code { try await cluster.registry.create(define(more: bad), owner: "o") } == .invalid)
             #expect(await code { try await cluster.registry.create(define(more: good), owner: "o") } == nil)
             #expect(await code { try await cluster.registry.update(define(more: bad)) } == .invalid)
@@ -194,10 +211,12 @@ struct ServiceRegistryTests {
     func remove() async throws {
         try await ClusterFixture.serve { cluster in
             _ = try await cluster.objects.createBucket(try BucketName("mine"), owner: "somebody")
-            try await cluster.create("s", script: "true", input: ["inbox/x", "mine/x"], output: ["outbox/y", "full/y"])
+            try await cluster.create(
+                "s", script: "true", input: ["inbox/x", "mine/x"], output: ["outbox/y", "full/y"])
             try await cluster.create("other", script: "true", output: ["shared/y"])
             try await cluster.registry.update(
-                ClusterFixture.definition("s", script: "true", input: ["inbox/x", "mine/x"], output: ["outbox/y", "full/y", "shared/s"])
+                ClusterFixture.definition(
+                    "s", script: "true", input: ["inbox/x", "mine/x"], output: ["outbox/y", "full/y", "shared/s"])
             )
             try await cluster.put("x", "y/1", in: "full")
             let name = try ServiceName("s")
@@ -286,11 +305,14 @@ struct ServiceRegistryTests {
             try await cluster.registry.create(define(), owner: "o")
             #expect(await code { try await cluster.buckets.remove(name) } == .forbidden)
             try await cluster.put("x", "a/b", in: "other")
-            #expect(try await cluster.buckets.objects(of: other, prefix: "a/", after: nil, limit: 10).objects.count == 1)
+            #expect(
+                try await cluster.buckets.objects(of: other, prefix: "a/", after: nil, limit: 10).objects.count == 1)
             try await cluster.buckets.remove(other)
             #expect(await code { _ = try await cluster.buckets.bucket(other) } == .notFound)
             #expect(await code { try await cluster.buckets.remove(other) } == .notFound)
-            #expect(await code { _ = try await cluster.buckets.objects(of: other, prefix: "", after: nil, limit: 1) } == .notFound)
+            #expect(
+                await code { _ = try await cluster.buckets.objects(of: other, prefix: "", after: nil, limit: 1) }
+                    == .notFound)
         }
     }
 }

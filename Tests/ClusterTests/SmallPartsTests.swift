@@ -44,7 +44,8 @@ struct SmallPartsTests {
     @Test(
         "media types by the end of the name",
         arguments: [
-            ("a.png", "image/png"), ("a.PNG", "image/png"), ("x/y.z/a.json", "application/json"), ("a.tar.gz", "application/gzip"),
+            ("a.png", "image/png"), ("a.PNG", "image/png"), ("x/y.z/a.json", "application/json"),
+            ("a.tar.gz", "application/gzip"),
             ("a", "application/octet-stream"), ("a.", "application/octet-stream"), ("", "application/octet-stream"),
             ("x.png/a", "application/octet-stream"), (".png", "image/png"), ("a.é", "application/octet-stream"),
         ]
@@ -64,7 +65,9 @@ struct SmallPartsTests {
 
     // MARK: The catalog
 
-    private func service(_ name: String, token: String, input: [String] = [], output: [String] = []) throws -> RegisteredService {
+    private func service(_ name: String, token: String, input: [String] = [], output: [String] = []) throws
+        -> RegisteredService
+    {
         var definition = try ServiceDefinition.parse(
             ClusterFixture.definition(name, script: "true", input: input, output: output)
         )
@@ -85,7 +88,8 @@ struct SmallPartsTests {
         catalog.set(try service("b", token: "1", input: ["data/in", "data/in/deep", "other/x"]))
         catalog.set(try service("a", token: "2", input: ["data/in"]))
         for (bucket, key, names): (String, String, [String]) in [
-            ("data", "in/x", ["a", "b"]), ("data", "in/deep/x", ["a", "b"]), ("data", "in", []), ("data", "inner/x", []),
+            ("data", "in/x", ["a", "b"]), ("data", "in/deep/x", ["a", "b"]), ("data", "in", []),
+            ("data", "inner/x", []),
             ("data", "in/", []), ("other", "x/1", ["b"]), ("data", "x", []), ("none", "in/x", []), ("data", "IN/x", []),
         ] {
             #expect(try triggered(catalog, bucket, key) == names, "\(bucket)/\(key)")

@@ -44,7 +44,8 @@ struct ZipArchiveTests {
             var random = SeededGenerator(seed: 7)
             let folder = root.appending("in")
             let contents: [(String, [UInt8])] = [
-                ("empty", []), ("one", [0]), ("sub/große Datei.bin", random.bytes(700_000)), ("sub/deep/er/x.txt", Array("x\n".utf8)),
+                ("empty", []), ("one", [0]), ("sub/große Datei.bin", random.bytes(700_000)),
+                ("sub/deep/er/x.txt", Array("x\n".utf8)),
                 (String(repeating: "n", count: 250), [1, 2, 3]), ("-dash", [4]),
             ]
             for (name, bytes) in contents { _ = try folder.appending(name).write(bytes) }
@@ -60,7 +61,8 @@ struct ZipArchiveTests {
                 """
             let out = root.appending("out")
             let run = try await Subprocess.run(
-                .path("/usr/bin/python3"), arguments: ["-c", script, path.string, out.string], output: .string(limit: 1 << 20),
+                .path("/usr/bin/python3"), arguments: ["-c", script, path.string, out.string],
+                output: .string(limit: 1 << 20),
                 error: .string(limit: 1 << 20)
             )
             #expect(run.terminationStatus.isSuccess, "\(run.standardError)")

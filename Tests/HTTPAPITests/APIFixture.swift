@@ -35,13 +35,15 @@ struct APIFixture: Sendable {
                     version: "0.1", commit: "abc", architecture: "amd64", store: ClusterFixture.clusterStore,
                     s3AccessKey: credentials.s3AccessKey, s3SecretKey: credentials.s3SecretKey
                 ),
-                authenticator: Authenticator(credentials: credentials, serviceForToken: { catalog.service(forToken: $0) }),
+                authenticator: Authenticator(
+                    credentials: credentials, serviceForToken: { catalog.service(forToken: $0) }),
                 catalog: catalog, services: cluster.registry, jobs: cluster.jobs, runs: cluster.runs,
                 buckets: cluster.buckets, images: cluster.images, allowedImages: cluster.allowedImages,
-                status: cluster.status, metrics: PrometheusRegistry(), maximumEvent: maximumEvent, now: ClusterFixture.now
+                status: cluster.status, metrics: PrometheusRegistry(), maximumEvent: maximumEvent,
+                now: ClusterFixture.now
             )
             let application = Application(responder: gateway.router().buildResponder(), logger: cluster.logger)
-            try await application.test(.live) { http in try await body(APIFixture(http: http, cluster: cluster)) }
+            try await application.test(.ahc(.http)) { http in try await body(APIFixture(http: http, cluster: cluster)) }
         }
     }
 
@@ -98,7 +100,8 @@ struct Answer: Sendable {
     }
 
     /// Checks that the keys stand in that order.
-    func expectKeys(_ keys: [String], at path: [String] = [], sourceLocation: SourceLocation = #_sourceLocation) throws {
+    func expectKeys(_ keys: [String], at path: [String] = [], sourceLocation: SourceLocation = #_sourceLocation) throws
+    {
         let value = try path.reduce(JSONValue?(json())) { $0?[$1] }
         #expect(value?.objectValue?.members.map(\.key) == keys, sourceLocation: sourceLocation)
     }

@@ -1,10 +1,13 @@
 import Cluster
 import ClusterTesting
 import HTTPTypes
+import LoopbackServer
 import Model
 import NIOCore
 import Scheduling
 import StateStore
+import SystemPackage
+import TestKit
 import Testing
 
 @Suite("/run, /job and the logs of jobs", .serialized, .timeLimit(.minutes(2)))
@@ -43,7 +46,9 @@ struct InvocationRoutesTests {
         try await APIFixture.run { api in
             try await api.cluster.create("cow", script: "true")
             let header = ["X-Delegated-Job-ID": "theirs-1"]
-            #expect(try await api.send(.post, "/job/cow", headers: header, body: [1]).expect(201).header("x-job-name") == "theirs-1")
+            #expect(
+                try await api.send(.post, "/job/cow", headers: header, body: [1]).expect(201).header("x-job-name")
+                    == "theirs-1")
             try await api.send(.post, "/job/cow", headers: header, body: [1]).expect(400)
             for bad in ["../x", "", ".hidden", "a/b", String(repeating: "x", count: 121)] {
                 try await api.send(.post, "/job/cow", headers: ["X-Delegated-Job-ID": bad], body: [1]).expect(400)
@@ -57,7 +62,7 @@ struct InvocationRoutesTests {
             try await api.cluster.create("cow", script: "wc -c < \"$INPUT_FILE_PATH\"")
             let large = [UInt8](repeating: 0x21, count: 200_001)
             try await api.send(.post, "/job/cow", body: large).expect(413)
-            try await api.send(.post, "/run/cow", body: large).expect(413)
+            #expect(try await api.send(.post, "/run/cow", body: large).expect(413).header("connection") == "close")
             try await api.send(.post, "/run/cow", body: Array(large.dropLast())).expect(200, "200000\n\n")
             try await api.send(.post, "/run/cow", headers: ["Accept": "application/octet-stream"], body: large)
                 .expect(200, "200001\n")
@@ -71,6 +76,7 @@ struct InvocationRoutesTests {
             try await api.cluster.create("cow", script: "cat \"$INPUT_FILE_PATH\"")
             let text = try await api.send(.post, "/run/cow", body: Array("aGk=".utf8)).expect(200, "hi\n")
             #expect(text.header("content-type") == "text/plain; charset=utf-8" && text.header("content-length") == "3")
+            #expect(text.header("connection") == "close")
             #expect(Double(try #require(text.header("x-duration-seconds"))) != nil)
             try await api.cluster.create("file", script: "cp \"$INPUT_FILE_PATH\" \"$TMP_OUTPUT_DIR/x.png\"")
             try await api.send(.post, "/run/file", body: Array("aGk=".utf8)).expect(200, "aGk=\n")
@@ -79,7 +85,9 @@ struct InvocationRoutesTests {
             ).expect(200)
             #expect(bytes.body == [0, 255, 10] && bytes.header("content-type") == "image/png")
             try await api.cluster.create("many", script: "cd \"$TMP_OUTPUT_DIR\"; echo a > a; echo b > b")
-            let archive = try await api.send(.post, "/run/many", headers: ["Accept": "application/octet-stream"], body: []).expect(200)
+            let archive = try await api.send(
+                .post, "/run/many", headers: ["Accept": "application/octet-stream"], body: []
+            ).expect(200)
             #expect(archive.header("content-type") == "application/zip" && archive.body.starts(with: [0x50, 0x4B]))
             #expect(archive.header("transfer-encoding") == "chunked")
             try await api.cluster.create("bad", script: "echo wrong >&2; exit 9")
@@ -87,6 +95,40 @@ struct InvocationRoutesTests {
             try await api.cluster.create("huge", script: "true", more: ["cpu": .string("64")])
             try await api.send(.post, "/run/huge", body: []).expect(400)
             #expect(try api.cluster.names(api.cluster.data.work).isEmpty)
+        }
+    }
+
+    @Test("a client that goes away ends its run")
+    func disconnect() async throws {
+        try await APIFixture.run { api in
+            let mark = api.cluster.data.root.appending("mark")
+            try await api.cluster.create("slow", script: "echo $$ > '\(mark)'; exec sleep 1000")
+            let request = Task { try await api.send(.post, "/run/slow", body: [1]) }
+            let process = try await eventually("the script runs") {
+                try mark.readAll().flatMap { Int(String(decoding: $0, as: UTF8.self).prefix { $0 != "\n" }) }
+            }
+            request.cancel()
+            _ = await request.result
+            try await eventually("the script and its folder are gone") {
+                try FilePath("/proc/\(process)/stat").readAll() == nil
+                    && api.cluster.names(api.cluster.data.work).isEmpty
+            }
+            #expect(api.cluster.scheduler.free == api.cluster.scheduler.capacity)
+        }
+    }
+
+    @Test("a log can be followed while the job runs, and ends with it")
+    func follow() async throws {
+        try await APIFixture.run { api in
+            let gate = api.cluster.data.root.appending("gate")
+            try await api.cluster.create(
+                "cow", script: "echo begin; until [ -e '\(gate)' ]; do sleep 0.01; done; echo end"
+            )
+            let name = try #require(try await api.send(.post, "/job/cow", body: []).header("x-job-name"))
+            async let log = api.send(.get, "/system/logs/cow/\(name)?follow=1")
+            try await api.cluster.wait(try JobName(name), for: .running)
+            _ = try gate.write("go".utf8)
+            try await log.expect(200, "begin\nend\n")
         }
     }
 
@@ -99,7 +141,8 @@ struct InvocationRoutesTests {
             try await api.send(.get, "/system/logs/cow").expect(200, #"{"jobs":{}}"#)
             var names: [String] = []
             for _ in 0..<75 {
-                names.append(try await api.cluster.jobs.post([], to: try ServiceName("cow"), name: nil, principal: "p").text)
+                names.append(
+                    try await api.cluster.jobs.post([], to: try ServiceName("cow"), name: nil, principal: "p").text)
             }
             let first = try await api.send(.get, "/system/logs/cow").expect(200)
             try first.expectKeys(["jobs", "next_page", "remaining_jobs"])
@@ -107,7 +150,9 @@ struct InvocationRoutesTests {
             let page = try #require(try first.json()["next_page"]?.stringValue)
             let second = try await api.send(.get, "/system/logs/cow?page=\(page)").expect(200)
             try second.expectKeys(["jobs"])
-            let listed = try [first, second].flatMap { try #require(try $0.json()["jobs"]?.objectValue).members.map(\.key) }
+            let listed = try [first, second].flatMap {
+                try #require(try $0.json()["jobs"]?.objectValue).members.map(\.key)
+            }
             #expect(listed == names.reversed())
             let entry = try #require(try second.json()["jobs"]?[names[0]])
             #expect(entry.objectValue?.members.map(\.key) == ["status", "creation_time", "reason"])
@@ -126,7 +171,8 @@ struct InvocationRoutesTests {
             try await api.cluster.create("other", script: "true")
             var names: [String] = []
             for code in ["0", "1", "0", "1"] {
-                names.append(try #require(try await api.send(.post, "/job/cow", body: Array(code.utf8)).header("x-job-name")))
+                names.append(
+                    try #require(try await api.send(.post, "/job/cow", body: Array(code.utf8)).header("x-job-name")))
             }
             try await api.cluster.ended(4)
             try await api.send(.delete, "/system/logs/other/\(names[0])").expect(404)
@@ -160,7 +206,8 @@ struct InvocationRoutesTests {
             #expect(jobs.map { $0["state"]?.stringValue } == ["failed", "succeeded"])
             #expect(
                 jobs[0].objectValue?.members.map(\.key) == [
-                    "name", "service", "state", "reason", "attempts", "exit_code", "message", "created", "started", "finished", "input",
+                    "name", "service", "state", "reason", "attempts", "exit_code", "message", "created", "started",
+                    "finished", "input",
                     "durations",
                 ]
             )

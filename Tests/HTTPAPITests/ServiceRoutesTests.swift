@@ -20,7 +20,8 @@ struct ServiceRoutesTests {
             try await api.send(.get, target).expect(200, "[]")
             let created = try await api.send(.post, target, json: define()).expect(201, "")
             #expect(created.header("content-length") == "0" && created.header("content-type") == nil)
-            try await api.send(.post, target, json: define()).expect(400, "A service with the provided name already exists")
+            try await api.send(.post, target, json: define()).expect(
+                400, "A service with the provided name already exists")
             let one = try await api.send(.get, target + "/cow").expect(200)
             try await api.send(.get, target + "/cow/").expect(200, one.text)
             try await api.send(.get, target + "/").expect(200, "[" + one.text + "]")
@@ -44,15 +45,21 @@ struct ServiceRoutesTests {
     @Test("the service object has its keys in the order of the reference, and shows no secret")
     func keyOrder() async throws {
         try await APIFixture.run { api in
-            let environment: JSONValue = .object(["variables": .map(["B": "2", "A": "1"]), "secrets": .map(["S": "hush"])])
+            let environment: JSONValue = .object([
+                "variables": .map(["B": "2", "A": "1"]), "secrets": .map(["S": "hush"]),
+            ])
             try await api.send(.post, target, json: define(more: ["environment": environment])).expect(201)
             let answer = try await api.send(.get, target + "/cow").expect(200)
             let keys = try #require(try answer.json().objectValue).members.map(\.key)
             let reference = [
-                "name", "cluster_id", "memory", "cpu", "total_memory", "total_cpu", "ephemeral_storage_request", "enable_gpu",
-                "enable_sgx", "image_prefetch", "synchronous", "log_level", "image", "alpine", "token", "file_stage_in", "input",
-                "output", "script", "expose", "environment", "annotations", "labels", "vo", "storage_providers", "owner",
-                "interlink_node_name", "visibility", "allowed_users", "isolation_level", "bucket_list", "mount", "volume_status",
+                "name", "cluster_id", "memory", "cpu", "total_memory", "total_cpu", "ephemeral_storage_request",
+                "enable_gpu",
+                "enable_sgx", "image_prefetch", "synchronous", "log_level", "image", "alpine", "token", "file_stage_in",
+                "input",
+                "output", "script", "expose", "environment", "annotations", "labels", "vo", "storage_providers",
+                "owner",
+                "interlink_node_name", "visibility", "allowed_users", "isolation_level", "bucket_list", "mount",
+                "volume_status",
             ]
             #expect(keys.filter(Set(reference).contains) == reference)
             #expect(answer.text.contains(#""environment":{"variables":{"A":"1","B":"2"},"secrets":{"S":""}}"#))
@@ -64,7 +71,8 @@ struct ServiceRoutesTests {
     @Test(
         "what cannot be is answered with 400 and a reason",
         arguments: [
-            (#"{}"#, "Name"), (#"{"name":"x"}"#, "Script"), (#"{"name":"x","script":"y"}"#, "Image"), (#"[]"#, ""), (#"null"#, ""),
+            (#"{}"#, "Name"), (#"{"name":"x"}"#, "Script"), (#"{"name":"x","script":"y"}"#, "Image"), (#"[]"#, ""),
+            (#"null"#, ""),
             (#"{"name":7,"script":"x","sandbox":"process"}"#, "name"),
             (#"{"name":"../x","script":"x","sandbox":"process"}"#, "name"),
             (#"{"name":"x","script":"x","sandbox":"process","enable_gpu":true}"#, "enable_gpu"),
@@ -83,11 +91,14 @@ struct ServiceRoutesTests {
         }
     }
 
-    @Test("names that cannot be a service's", arguments: ["UPPER", "a_b", "%2e%2e", "a%20b", "-x", String(repeating: "n", count: 64), "a%00b"])
+    @Test(
+        "names that cannot be a service's",
+        arguments: ["UPPER", "a_b", "%2e%2e", "a%20b", "-x", String(repeating: "n", count: 64), "a%00b"])
     func hostileNames(name: String) async throws {
         try await APIFixture.run { api in
             for (method, path): (HTTPRequest.Method, String) in [
-                (.get, "/system/services/\(name)"), (.delete, "/system/services/\(name)"), (.get, "/system/logs/\(name)"),
+                (.get, "/system/services/\(name)"), (.delete, "/system/services/\(name)"),
+                (.get, "/system/logs/\(name)"),
                 (.post, "/run/\(name)"), (.post, "/job/\(name)"),
             ] {
                 let answer = try await api.send(method, path, body: method == .post ? [1] : nil)
@@ -100,7 +111,9 @@ struct ServiceRoutesTests {
     @Test("keys in any case, legacy keys and nulls are taken as OSCAR takes them")
     func liberal() async throws {
         try await APIFixture.run { api in
-            let body = #"{"NAME":"cow","Script":"echo hi\r\nexit","sandbox":"process","replicas":null,"rescheduler_threshold":30,"log_level":"debug","unknown":{},"input":null}"#
+            let body =
+                #"{"NAME":"cow","Script":"echo hi\r\nexit","sandbox":"process","replicas":null,"rescheduler_threshold":30,"#
+                + #""log_level":"debug","unknown":{},"input":null}"#
             try await api.send(.post, target, body: Array(body.utf8)).expect(201)
             let json = try await api.send(.get, target + "/cow").json()
             #expect(json["script"]?.stringValue == "echo hi\nexit" && json["log_level"]?.stringValue == "DEBUG")

@@ -4,6 +4,7 @@ import HTTPTypes
 import Model
 import NIOCore
 import StateStore
+import TestKit
 import Testing
 
 @Suite("Health, system, and what all routes have in common", .serialized, .timeLimit(.minutes(2)))
@@ -43,13 +44,18 @@ struct SystemRoutesTests {
     @Test("the list of allowed images is replaced, and wrong ones are refused")
     func allowedImages() async throws {
         try await APIFixture.run { api in
-            try await api.send(.put, "/system/config", json: .object(["allowed_image_repositories": .strings(["ghcr.io/<x>&"])]))
-                .expect(200, #"["ghcr.io/\u003cx\u003e\u0026"]"#)
-            for body in ["{}", "[]", "{", "", #"{"allowed_image_repositories":[1]}"#, #"{"allowed_image_repositories":"x"}"#] {
+            try await api.send(
+                .put, "/system/config", json: .object(["allowed_image_repositories": .strings(["ghcr.io/<x>&"])])
+            )
+            .expect(200, #"["ghcr.io/\u003cx\u003e\u0026"]"#)
+            for body in [
+                "{}", "[]", "{", "", #"{"allowed_image_repositories":[1]}"#, #"{"allowed_image_repositories":"x"}"#,
+            ] {
                 try await api.send(.put, "/system/config", body: Array(body.utf8)).expect(400)
             }
             #expect(api.cluster.allowedImages.list == ["ghcr.io/<x>&"])
-            try await api.send(.put, "/system/config", json: .object(["allowed_image_repositories": .array([])])).expect(200, "[]")
+            try await api.send(.put, "/system/config", json: .object(["allowed_image_repositories": .array([])]))
+                .expect(200, "[]")
         }
     }
 
@@ -59,23 +65,32 @@ struct SystemRoutesTests {
             try await api.cluster.create("s", script: "exit 1", input: ["inbox/x"])
             _ = try await api.cluster.jobs.post([], to: try ServiceName("s"), name: nil, principal: "p")
             try await api.cluster.ended(1)
+            try await eventually("all is free") { api.cluster.scheduler.free == api.cluster.scheduler.capacity }
             let answer = try await api.send(.get, "/system/status").expect(200)
             try answer.expectKeys(["cluster", "oscar", "minio"])
             try answer.expectKeys(["nodes_count", "metrics", "nodes"], at: ["cluster"])
             try answer.expectKeys(
-                ["total_free_cores", "max_free_on_node_cores", "total_schedulable_cores", "total_schedulable_on_node_cores"],
+                [
+                    "total_free_cores", "max_free_on_node_cores", "total_schedulable_cores",
+                    "total_schedulable_on_node_cores",
+                ],
                 at: ["cluster", "metrics", "cpu"]
             )
             try answer.expectKeys(
-                ["total_free_bytes", "max_free_on_node_bytes", "total_schedulable_bytes", "max_schedulable_on_node_bytes"],
+                [
+                    "total_free_bytes", "max_free_on_node_bytes", "total_schedulable_bytes",
+                    "max_schedulable_on_node_bytes",
+                ],
                 at: ["cluster", "metrics", "memory"]
             )
-            try answer.expectKeys(["deployment_name", "ready", "deployment", "jobs_count", "pods", "oidc"], at: ["oscar"])
+            try answer.expectKeys(
+                ["deployment_name", "ready", "deployment", "jobs_count", "pods", "oidc"], at: ["oscar"])
             try answer.expectKeys(
                 ["available_replicas", "ready_replicas", "replicas", "creation_timestamp", "strategy", "labels"],
                 at: ["oscar", "deployment"]
             )
-            try answer.expectKeys(["Failed", "Pending", "Running", "Succeeded", "Unknown"], at: ["oscar", "pods", "states"])
+            try answer.expectKeys(
+                ["Failed", "Pending", "Running", "Succeeded", "Unknown"], at: ["oscar", "pods", "states"])
             let json = try answer.json()
             #expect(json["oscar"]?["pods"]?["states"]?["Failed"]?.integerValue == 1)
             #expect(json["oscar"]?["jobs_count"]?.integerValue == 1)
@@ -93,7 +108,8 @@ struct SystemRoutesTests {
     func unknown() async throws {
         try await APIFixture.run { api in
             for (method, path): (HTTPRequest.Method, String) in [
-                (.get, "/nothing"), (.get, "/"), (.post, "/health"), (.delete, "/system/info"), (.get, "/run/s"), (.get, "/job/s"),
+                (.get, "/nothing"), (.get, "/"), (.post, "/health"), (.delete, "/system/info"), (.get, "/run/s"),
+                (.get, "/job/s"),
                 (.patch, "/system/services"), (.get, "/system"), (.get, "/system/nothing"), (.get, "/apus/v1/nothing"),
                 (.get, "/system/services/a/b/c/d"),
             ] {
@@ -109,7 +125,8 @@ struct SystemRoutesTests {
             let preflight = try await api.send(
                 .options, "/system/services", authorization: nil,
                 headers: origin.merging([
-                    "Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "authorization, x-other",
+                    "Access-Control-Request-Method": "DELETE",
+                    "Access-Control-Request-Headers": "authorization, x-other",
                 ]) { $1 }
             ).expect(204, "")
             #expect(preflight.header("access-control-allow-origin") == "*")
@@ -120,7 +137,8 @@ struct SystemRoutesTests {
                 ("/health", nil, 200), ("/system/info", nil, 401), ("/nothing", nil, 404),
                 ("/system/services/none", APIFixture.administrator, 404),
             ] {
-                let answer = try await api.send(.get, path, authorization: authorization, headers: origin).expect(status)
+                let answer = try await api.send(.get, path, authorization: authorization, headers: origin).expect(
+                    status)
                 #expect(answer.header("access-control-allow-origin") == "*", "\(path)")
             }
             #expect(try await api.send(.get, "/health").header("access-control-allow-origin") == nil)
@@ -131,7 +149,9 @@ struct SystemRoutesTests {
     func bodies() async throws {
         try await APIFixture.run { api in
             for target in ["/system/services", "/system/buckets"] {
-                for body in ["", "{", "nonsense", "[1,]", "\u{0}", "{\"name\":\"s\"", String(repeating: "[", count: 100_000)] {
+                for body in [
+                    "", "{", "nonsense", "[1,]", "\u{0}", "{\"name\":\"s\"", String(repeating: "[", count: 100_000),
+                ] {
                     let answer = try await api.send(.post, target, body: Array(body.utf8)).expect(400)
                     #expect(answer.header("content-type") == "text/plain; charset=utf-8" && answer.body.count < 1000)
                 }
@@ -145,7 +165,9 @@ struct SystemRoutesTests {
 
     // MARK: Who may do what
 
-    enum Caller: CaseIterable { case nobody, wrongPassword, wrongScheme, own, other, unknownToken, shortToken, administrator }
+    enum Caller: CaseIterable {
+        case nobody, wrongPassword, wrongScheme, own, other, unknownToken, shortToken, administrator
+    }
 
     private func authorization(_ caller: Caller, _ api: APIFixture) throws -> String? {
         switch caller {
@@ -167,7 +189,8 @@ struct SystemRoutesTests {
             for caller in Caller.allCases {
                 let authorization = try authorization(caller, api)
                 for path in [
-                    "/system/info", "/system/config", "/system/status", "/system/services", "/system/services/own", "/system/logs/own",
+                    "/system/info", "/system/config", "/system/status", "/system/services", "/system/services/own",
+                    "/system/logs/own",
                     "/system/buckets", "/apus/v1/jobs", "/apus/v1/images",
                 ] {
                     let answer = try await api.send(.get, path, authorization: authorization)
@@ -178,8 +201,10 @@ struct SystemRoutesTests {
                     }
                 }
                 let mayCall = caller == .own || caller == .administrator
-                try await api.send(.post, "/run/own", authorization: authorization, body: [1]).expect(mayCall ? 200 : 401)
-                try await api.send(.post, "/job/own", authorization: authorization, body: [1]).expect(mayCall ? 201 : 401)
+                try await api.send(.post, "/run/own", authorization: authorization, body: [1]).expect(
+                    mayCall ? 200 : 401)
+                try await api.send(.post, "/job/own", authorization: authorization, body: [1]).expect(
+                    mayCall ? 201 : 401)
                 for path in ["/run/none", "/job/none"] {
                     try await api.send(.post, path, authorization: authorization, body: [1])
                         .expect(caller == .administrator ? 404 : 401)

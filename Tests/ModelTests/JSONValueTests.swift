@@ -104,7 +104,7 @@ struct JSONValueTests {
     }
 
     @Test(arguments: [
-        (1.0, "1"), (-0.0, "0"), (0.5, "0.5"), (1e16, "1e+16"), (123456789, "123456789"), (.nan, "null"),
+        (1.0, "1"), (-0.0, "0"), (0.5, "0.5"), (1e16, "1e+16"), (123_456_789, "123456789"), (.nan, "null"),
         (.infinity, "null"),
     ])
     func writesDoubles(_ value: Double, _ text: String) {

@@ -46,8 +46,9 @@ import Testing
             try await group.waitForAll()
         }
         var seen: [ObjectEvent] = []
-        while case let page = try await store.events(after: seen.last?.sequence ?? 0, limit: 7), !page.isEmpty
-        { seen += page }
+        while case let page = try await store.events(after: seen.last?.sequence ?? 0, limit: 7), !page.isEmpty {
+            seen += page
+        }
         #expect(seen.map(\.sequence) == seen.map(\.sequence).sorted())
         #expect(Set(seen.map(\.key.text)) == Set((0..<200).map { "key\($0)" }) && seen.count == 200)
         await store.close()

@@ -1,6 +1,6 @@
 import DurableSQLite
-import Glibc
 import GRDB
+import Glibc
 import Model
 import NIOCore
 import ObjectEngine

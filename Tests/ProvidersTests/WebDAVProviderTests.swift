@@ -100,7 +100,8 @@ import Testing
             guard request.method == .PUT else { return LoopbackResponse(.created) }
             return LoopbackResponse(
                 puts.withLock {
-                    $0 += 1; return $0
+                    $0 += 1
+                    return $0
                 } == 2 ? .conflict : .created
             )
         }

@@ -16,7 +16,9 @@ import Testing
     }
 
     /// An admission whose services have told that their queues hold those jobs.
-    func admission(_ queues: [(ServiceName, Resources, [Int64])], maximumPasses: Int = 64) -> (Admission, [Admission.Action]) {
+    func admission(_ queues: [(ServiceName, Resources, [Int64])], maximumPasses: Int = 64) -> (
+        Admission, [Admission.Action]
+    ) {
         var admission = Admission(capacity: Self.machine, maximumPasses: maximumPasses)
         var actions: [Admission.Action] = []
         for (name, demand, _) in queues { _ = admission.serviceRegistered(name, demand: demand) }

@@ -33,7 +33,8 @@ struct DeliveryTests {
             try await state.add("a", jobs: ["a-1"])
             let number = try await state.find("a-1").number
             #expect(try await state.nextDelivery() == nil)
-            try await state.deliver(["x", "y", "z"].map { delivery($0) }, of: number, at: time(20), result: AttemptResult())
+            try await state.deliver(
+                ["x", "y", "z"].map { delivery($0) }, of: number, at: time(20), result: AttemptResult())
             let first = try await state.dueDeliveries(at: time(20), limit: 10)
             #expect(first.map(\.name) == ["x", "y", "z"])
             #expect(try await state.dueDeliveries(at: time(19), limit: 10).isEmpty)
@@ -51,14 +52,17 @@ struct DeliveryTests {
         try await withState { state in
             try await state.add("a", jobs: ["a-1"])
             let number = try await state.find("a-1").number
-            try await state.deliver([delivery("x"), delivery("y")], of: number, at: time(20), result: AttemptResult(exitCode: 0))
+            try await state.deliver(
+                [delivery("x"), delivery("y")], of: number, at: time(20), result: AttemptResult(exitCode: 0))
             let records = try await state.deliveries(of: number)
             try await state.deliveryFailed(records[1], error: "no route", next: time(30))
             #expect(try await !state.delivered(records[0], at: time(25)))
             #expect(try await state.find("a-1").state == .delivering)
             #expect(try await state.delivered(records[1], at: time(31)))
             let record = try await state.find("a-1")
-            #expect(record.state == .succeeded && record.finished == time(31) && record.message == nil && record.exitCode == 0)
+            #expect(
+                record.state == .succeeded && record.finished == time(31) && record.message == nil
+                    && record.exitCode == 0)
             #expect(try await state.deliveryCount() == 0)
         }
     }

@@ -41,7 +41,8 @@ struct JobListTests {
             try await state.add("b", jobs: ["b-1"])
             try await state.advance(try await state.find("a-1").number, to: .running, attempts: 1)
             try await state.advance(try await state.find("b-1").number, to: .running, attempts: 1)
-            _ = try await state.end(try await state.find("a-2").number, as: .failed, at: time(20), result: AttemptResult())
+            _ = try await state.end(
+                try await state.find("a-2").number, as: .failed, at: time(20), result: AttemptResult())
             func names(_ filter: JobFilter) async throws -> [String] {
                 try await state.jobs(filter).jobs.map(\.name.text).sorted()
             }
@@ -72,16 +73,22 @@ struct JobListTests {
             try await state.add("a", jobs: (1...4).map { "ok-\($0)" } + ["bad-1", "waits-1"])
             try await state.add("b", jobs: ["b-1"])
             for name in (1...4).map({ "ok-\($0)" }) + ["b-1"] {
-                _ = try await state.end(try await state.find(name).number, as: .succeeded, at: time(20), result: AttemptResult())
+                _ = try await state.end(
+                    try await state.find(name).number, as: .succeeded, at: time(20), result: AttemptResult())
             }
-            _ = try await state.end(try await state.find("bad-1").number, as: .failed, at: time(20), result: AttemptResult())
+            _ = try await state.end(
+                try await state.find("bad-1").number, as: .failed, at: time(20), result: AttemptResult())
             let a = try ServiceName("a")
-            #expect(try await state.deleteEnded(of: a, states: [.succeeded], limit: 3).map(\.text).sorted() == ["ok-1", "ok-2", "ok-3"])
+            #expect(
+                try await state.deleteEnded(of: a, states: [.succeeded], limit: 3).map(\.text).sorted() == [
+                    "ok-1", "ok-2", "ok-3",
+                ])
             #expect(try await state.deleteEnded(of: a, states: [.succeeded], limit: 3).map(\.text) == ["ok-4"])
             #expect(try await state.deleteEnded(of: a, states: [.succeeded], limit: 3) == [])
             #expect(try await state.names().sorted() == ["b-1", "bad-1", "waits-1"])
             // What has not ended is not removed, whatever is asked for.
-            #expect(try await state.deleteEnded(of: a, states: Set(JobState.allCases), limit: 10).map(\.text) == ["bad-1"])
+            #expect(
+                try await state.deleteEnded(of: a, states: Set(JobState.allCases), limit: 10).map(\.text) == ["bad-1"])
         }
     }
 
@@ -90,7 +97,8 @@ struct JobListTests {
         try await withState { state in
             try await state.add("a", jobs: ["old", "older", "new", "waits"])
             for (name, seconds): (String, Int64) in [("old", 90), ("older", 50), ("new", 100)] {
-                _ = try await state.end(try await state.find(name).number, as: .failed, at: time(seconds), result: AttemptResult())
+                _ = try await state.end(
+                    try await state.find(name).number, as: .failed, at: time(seconds), result: AttemptResult())
             }
             #expect(try await state.deleteEnded(before: time(100), limit: 1).map(\.job.text) == ["older"])
             let rest = try await state.deleteEnded(before: time(100), limit: 10)

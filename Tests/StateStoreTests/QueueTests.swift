@@ -10,7 +10,9 @@ struct QueueTests {
             try await state.insert(try service("a"))
             try await state.insert(try service("b"))
             let first = [try job("a-1", of: "a", event: 1), try job("b-1", of: "b", event: 1)]
-            let again = [try job("a-2", of: "a", event: 1), try job("b-2", of: "b", event: 1), try job("a-3", of: "a", event: 2)]
+            let again = [
+                try job("a-2", of: "a", event: 1), try job("b-2", of: "b", event: 1), try job("a-3", of: "a", event: 2),
+            ]
             try await state.route(first, upTo: 1)
             try await state.route(again, upTo: 2)
             #expect(try await state.names() == ["a-1", "b-1", "a-3"])
@@ -23,7 +25,8 @@ struct QueueTests {
         try await withState { state in
             try await state.insert(try service("a"))
             try await state.route([try job("a-1", of: "a", event: 1)], upTo: 1)
-            _ = try await state.end(try await state.find("a-1").number, as: .succeeded, at: time(20), result: AttemptResult())
+            _ = try await state.end(
+                try await state.find("a-1").number, as: .succeeded, at: time(20), result: AttemptResult())
             try await state.route([try job("a-2", of: "a", event: 1)], upTo: 1)
             #expect(try await state.names() == ["a-1"])
         }
@@ -103,7 +106,8 @@ struct QueueTests {
             try await state.add("a", jobs: ["a-1"])
             let number = try await state.find("a-1").number
             try await state.advance(number, to: .running, attempts: 2, result: AttemptResult(started: time(11)))
-            let result = AttemptResult(exitCode: 3, message: "no", stageIn: .seconds(1), run: .seconds(2), stageOut: .zero)
+            let result = AttemptResult(
+                exitCode: 3, message: "no", stageIn: .seconds(1), run: .seconds(2), stageOut: .zero)
             #expect(try await state.end(number, as: .failed, at: time(20), result: result))
             #expect(try await !state.end(number, as: .succeeded, at: time(21), result: AttemptResult(exitCode: 0)))
             try await state.advance(number, to: .running, attempts: 9)
@@ -121,13 +125,15 @@ struct QueueTests {
     func recover() async throws {
         try await withState { state in
             let states: [(String, JobState)] = [
-                ("queued", .queued), ("in", .stagingIn), ("run", .running), ("out", .stagingOut), ("deliver", .delivering),
+                ("queued", .queued), ("in", .stagingIn), ("run", .running), ("out", .stagingOut),
+                ("deliver", .delivering),
             ]
             try await state.add("a", jobs: states.map(\.0) + ["over"])
             for (name, wanted) in states where wanted != .queued {
                 try await state.advance(try await state.find(name).number, to: wanted, attempts: 1)
             }
-            _ = try await state.end(try await state.find("over").number, as: .succeeded, at: time(20), result: AttemptResult())
+            _ = try await state.end(
+                try await state.find("over").number, as: .succeeded, at: time(20), result: AttemptResult())
             let (requeued, stagingOut) = try await state.recover()
             #expect(requeued == 2)
             #expect(stagingOut.map(\.name.text) == ["out"])
@@ -152,7 +158,9 @@ struct QueueTests {
         }
     }
 
-    @Test("an event may be any bytes, none, or kept elsewhere", arguments: [[], [0, 255, 10], Array(repeating: 7, count: 100_000)])
+    @Test(
+        "an event may be any bytes, none, or kept elsewhere",
+        arguments: [[], [0, 255, 10], Array(repeating: 7, count: 100_000)])
     func events(bytes: [UInt8]) async throws {
         try await withState { state in
             try await state.insert(try service("a"))

@@ -62,9 +62,11 @@ struct ServiceTests {
             let delivers = try await state.find("delivers").number
             try await state.deliver([delivery("x")], of: delivers, at: time(20), result: AttemptResult())
             for name in ["over", "file-over"] {
-                _ = try await state.end(try await state.find(name).number, as: .failed, at: time(30), result: AttemptResult())
+                _ = try await state.end(
+                    try await state.find(name).number, as: .failed, at: time(30), result: AttemptResult())
             }
-            #expect(try await state.jobsWithFiles(of: try ServiceName("a")).map(\.text).sorted() == ["delivers", "file"])
+            #expect(
+                try await state.jobsWithFiles(of: try ServiceName("a")).map(\.text).sorted() == ["delivers", "file"])
         }
     }
 

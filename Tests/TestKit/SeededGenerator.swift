@@ -1,4 +1,4 @@
-/// Random numbers that a printed seed repeats (SplitMix64: G. L. Steele et al., OOPSLA 2014).
+/// Random numbers that a printed seed repeats (SplitMix64: Steele, Lea and Flood, OOPSLA 2014).
 package struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
