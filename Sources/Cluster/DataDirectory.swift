@@ -12,6 +12,7 @@ import Darwin
 /// The one directory that holds all of a cluster's state, and the lock that keeps a second program out of it.
 ///
 ///     VERSION           format of this directory
+///     boot-id           which start of the machine the cluster ran under last
 ///     lock              held with flock(2) while a cluster runs; names its process
 ///     credentials.json  the administrator's password and S3 keys
 ///     state.sqlite      services, jobs, deliveries
@@ -74,6 +75,17 @@ package struct DataDirectory: Sendable {
         for folder in [objects, images, services, work, deliveries, events, logs] {
             try Folder.make(folder, mode: 0o700)
         }
+    }
+
+    /// Whether the machine was started anew since the last call on this directory: what was not synced then may be gone.
+    ///
+    /// Blocks. A machine that has no boot identifier (`random(4)`, Linux) counts as not started anew.
+    func machineWasRestarted() throws -> Bool {
+        guard let current = try Folder.readSmallFile("/proc/sys/kernel/random/boot_id") else { return false }
+        let file = root.appending("boot-id")
+        let previous = try Folder.readSmallFile(file)
+        if previous != current { try Folder.writeDurably(file, current, mode: 0o600) }
+        return previous != nil && previous != current
     }
 
     /// Gives the lock back.

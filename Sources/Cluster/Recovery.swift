@@ -31,7 +31,9 @@ package struct Recovery: Sendable {
     /// To be run once, before the first job is started.
     package func run() async throws {
         await sandboxes.removeLeftovers()
-        let (requeued, stagingOut) = try await state.recover()
+        // Results in `work/` are synced only when they go on from there, so after a power cut they may be cut short.
+        let resultsAreWhole = try await !Folder.offload { try data.machineWasRestarted() }
+        let (requeued, stagingOut) = try await state.recover(resultsAreWhole: resultsAreWhole)
         if requeued > 0 { logger.notice("jobs that ran when Apus ended run again", metadata: ["jobs": "\(requeued)"]) }
         try await removeFolders(keeping: Set(stagingOut.map(\.name.text)))
         try await registry.load()

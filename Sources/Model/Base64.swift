@@ -70,6 +70,8 @@ package enum Base64 {
             (group, digits) = (0, 0)
         }
         guard digits + padding == 4 || (digits == 0 && padding == 0) else { return nil }
+        // Bits beyond the last byte must be zero: each content has one spelling.
+        guard digits == 0 || group & (digits == 2 ? 0xF : 0x3) == 0 else { return nil }
         switch digits {
         case 2: out.append(UInt8(group >> 4 & 255))
         case 3: out.append(contentsOf: [UInt8(group >> 10 & 255), UInt8(group >> 2 & 255)])

@@ -1,3 +1,4 @@
+import Model
 package import S3Wire
 
 /// What the store found out about bytes while it took them in.
@@ -13,5 +14,5 @@ package struct ContentSummary: Sendable, Hashable {
     package var eTag: String { Hexadecimal.text(md5) }
 
     /// The checksums in base64, as objects and parts keep them.
-    package var checksumTexts: [ChecksumAlgorithm: String] { checksums.mapValues { Base64.text($0) } }
+    package var checksumTexts: [ChecksumAlgorithm: String] { checksums.mapValues { Base64.encode($0) } }
 }

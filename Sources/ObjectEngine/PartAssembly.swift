@@ -78,7 +78,7 @@ struct PartAssembly: Sendable {
         attributes.checksumType = upload.checksumType
         guard let algorithm = upload.checksumAlgorithm else { return attributes }
         let values = parts.compactMap { part in
-            part.checksums[algorithm].flatMap { Base64.bytes($0) }.map {
+            part.checksums[algorithm].flatMap { Base64.decode($0) }.map {
                 (checksum: $0, length: part.size.bytes)
             }
         }
@@ -91,7 +91,7 @@ struct PartAssembly: Sendable {
             )
         case .fullObject:
             attributes.checksums[algorithm] = MultipartChecksum.fullObject(algorithm, parts: values).map {
-                Base64.text($0)
+                Base64.encode($0)
             }
         }
         return attributes

@@ -1,3 +1,5 @@
+import S3Wire
+
 /// Where a WebDAV server answers: what FDL calls `hostname`.
 struct WebDAVEndpoint: Sendable, Hashable {
     /// `http` or `https`.
@@ -49,7 +51,7 @@ struct WebDAVEndpoint: Sendable, Hashable {
 
     /// The URL of the thing that those parts lead to; folders end with a slash.
     func url(_ parts: some Sequence<String>, isFolder: Bool = false) -> String {
-        let path = basePath + parts.map { "/" + PercentEncoding.segment($0) }.joined()
+        let path = basePath + parts.map { "/" + PercentEncoding.encoded($0) }.joined()
         return "\(scheme)://\(authority)\(path)\(isFolder || path.isEmpty ? "/" : "")"
     }
 

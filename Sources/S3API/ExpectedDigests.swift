@@ -1,3 +1,4 @@
+import Model
 import S3Wire
 
 /// What a client says of the content that it sends, to be compared with what came.
@@ -22,7 +23,7 @@ struct ExpectedDigests: Sendable {
     init(of request: ReceivedRequest, payload: PayloadHash, checksumIsOfBody: Bool = true) throws(S3Error) {
         if case .sha256(let digits) = payload { sha256 = Hexadecimal.bytes(digits) }
         if let text = request.header("content-md5") {
-            guard let value = Base64.bytes(text), value.count == 16 else { throw S3Error(.invalidDigest) }
+            guard let value = Base64.decode(text), value.count == 16 else { throw S3Error(.invalidDigest) }
             md5 = value
         }
         if checksumIsOfBody { try readChecksum(of: request, payload: payload) }
@@ -34,7 +35,7 @@ struct ExpectedDigests: Sendable {
         }
         guard given.count <= 1 else { throw S3Error(.invalidRequest, "Expecting a single x-amz-checksum- header.") }
         if let (algorithm, value) = given.first {
-            guard Base64.bytes(value)?.count == algorithm.length else {
+            guard Base64.decode(value)?.count == algorithm.length else {
                 throw S3Error(.invalidRequest, "Value for \(algorithm.headerName) header is invalid.")
             }
             (self.algorithm, checksum) = (algorithm, value)
@@ -72,7 +73,7 @@ struct ExpectedDigests: Sendable {
         guard let value else {
             throw S3Error(.invalidRequest, "The trailer lacks the field \(algorithm.headerName), which was announced.")
         }
-        guard Base64.bytes(value) == checksums[algorithm] else {
+        guard Base64.decode(value) == checksums[algorithm] else {
             throw S3Error(.badDigest, "The \(algorithm.rawValue) you specified did not match the calculated checksum.")
         }
         return [algorithm: value]

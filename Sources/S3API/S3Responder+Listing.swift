@@ -22,7 +22,7 @@ extension S3Responder {
         let version = ListObjectsResult.Version.two(
             startAfter: startAfter,
             token: token,
-            nextToken: listing.next.map { Base64.text(Array($0.utf8)) }
+            nextToken: listing.next.map { Base64.encode(Array($0.utf8)) }
         )
         let owner = query["fetch-owner"]?.lowercased() == "true" ? exchange.owner : nil
         return .document(Self.result(version, bucket, page, listing, owner: owner))
@@ -40,7 +40,7 @@ extension S3Responder {
 
     /// Tokens are opaque to clients; ours are the place to go on from, in base64.
     private static func place(ofToken token: String) throws(S3Error) -> String {
-        guard let bytes = Base64.bytes(token), let place = String(validating: bytes, as: UTF8.self) else {
+        guard let bytes = Base64.decode(token), let place = String(validating: bytes, as: UTF8.self) else {
             throw S3Error(.invalidArgument, "The continuation token provided is incorrect.")
         }
         return place

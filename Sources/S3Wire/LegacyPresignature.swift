@@ -52,7 +52,7 @@ package struct LegacyPresignature: Sendable {
         let text = stringToSign(of: request)
         let key = SymmetricKey(data: Array(secretKey.utf8))
         let code = Array(HMAC<Insecure.SHA1>.authenticationCode(for: Array(text.utf8), using: key))
-        guard PresentedSignature.areEqual(Array(Base64.text(code).utf8), Array(signature.utf8)) else {
+        guard PresentedSignature.areEqual(Array(Base64.encode(code).utf8), Array(signature.utf8)) else {
             throw S3Error(
                 .signatureDoesNotMatch,
                 details: [("AWSAccessKeyId", accessKey), ("StringToSign", text), ("SignatureProvided", signature)]

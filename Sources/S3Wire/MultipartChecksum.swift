@@ -1,3 +1,5 @@
+import Model
+
 /// The checksum of a multipart object, from those of its parts.
 package enum MultipartChecksum {
     /// The text of a composite checksum: base64 of the checksum of the parts' checksums, `-`, the number of parts.
@@ -6,7 +8,7 @@ package enum MultipartChecksum {
     package static func composite(_ algorithm: ChecksumAlgorithm, parts: [[UInt8]]) -> String {
         var checksum = Checksum(algorithm)
         for part in parts { checksum.update(part) }
-        return "\(Base64.text(checksum.value))-\(parts.count)"
+        return "\(Base64.encode(checksum.value))-\(parts.count)"
     }
 
     /// The checksum of the whole content; `nil` for algorithms that cannot be combined and for values of a wrong

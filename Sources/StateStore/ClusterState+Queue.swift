@@ -124,15 +124,21 @@ extension ClusterState {
         ])
     }
 
-    /// Puts the jobs that were under way when the program ended back into the queue; answers those whose results were being staged
-    /// out, which go on from there.
-    package func recover() async throws(StateStoreError) -> (requeued: Int, stagingOut: [JobRecord]) {
+    /// Puts the jobs that were under way when the program ended back into the queue.
+    ///
+    /// - Parameter resultsAreWhole: whether jobs whose results were being staged out go on from there; else these run
+    ///   again, too.
+    /// - Returns: how many run again, and the jobs that go on with staging out.
+    package func recover(
+        resultsAreWhole: Bool = true
+    ) async throws(StateStoreError) -> (requeued: Int, stagingOut: [JobRecord]) {
         try await write { database in
             try database.execute(
-                sql: "UPDATE job SET state = ?, message = ? WHERE state IN (?, ?)",
+                sql: "UPDATE job SET state = ?, message = ? WHERE state IN (?, ?, ?)",
                 arguments: [
                     JobState.queued.rawValue, "the program ended while the job ran; it runs again",
                     JobState.stagingIn.rawValue, JobState.running.rawValue,
+                    (resultsAreWhole ? JobState.running : JobState.stagingOut).rawValue,
                 ]
             )
             let requeued = database.changesCount

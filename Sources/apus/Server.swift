@@ -131,11 +131,12 @@ struct Server {
                     data: data, state: state, catalog: catalog, httpClient: httpClient,
                     longestPause: settings.deliveryPause, signal: deliveries, now: now, logger: logger
                 ),
-                scheduler,
                 EventRouter(
                     store: objects, state: state, catalog: catalog, scheduler: scheduler, now: now, logger: logger
                 ),
                 faces.s3(on: s3, ready: { banner.faceIsUp() }), faces.api(on: api, ready: { banner.faceIsUp() }),
+                // Last in the list, so the first to stop: from then on nothing starts, and uploads wait for the next start.
+                scheduler,
             ],
             sandboxes: sandboxes, scheduler: scheduler, logger: logger,
             close: {

@@ -80,6 +80,19 @@ struct RecoveryTests {
         }
     }
 
+    @Test("after a restart of the machine half-written results are not trusted; the script runs again")
+    func stagingOutAfterPowerCut() async throws {
+        try await afterCrash { cluster, job in
+            try await cluster.state.advance(job.number, to: .stagingOut, attempts: 1)
+            _ = try cluster.data.work.appending(job.name.text).appending("output/result").write("cut sho".utf8)
+            _ = try cluster.data.root.appending("boot-id").write("an earlier start".utf8)
+        } _: { cluster, name in
+            let job = try await cluster.wait(name, for: .succeeded)
+            #expect(job.attempts == 2)
+            #expect(try await cluster.keys("bkt") == ["out/x"])
+        }
+    }
+
     @Test("results that were lost make the job run again, not succeed with nothing")
     func lostResults() async throws {
         try await afterCrash { cluster, job in

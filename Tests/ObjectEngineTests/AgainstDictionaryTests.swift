@@ -1,6 +1,7 @@
 import Model
 import ObjectEngine
 import S3Wire
+import TestKit
 import Testing
 
 /// Random operations, against a dictionary.

@@ -1,5 +1,6 @@
 import Model
 import ObjectEngine
+import TestKit
 import Testing
 
 /// Listing, against a listing that looks at every key.

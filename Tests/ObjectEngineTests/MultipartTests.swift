@@ -184,7 +184,7 @@ import Testing
         }
         let composite = Checksum.of(bytes.flatMap { Checksum.of($0, algorithm) }, algorithm)
         let whole = Checksum.of(bytes.flatMap { $0 }, algorithm)
-        let expected = type == .composite ? Base64.text(composite) + "-2" : Base64.text(whole)
+        let expected = type == .composite ? Base64.encode(composite) + "-2" : Base64.encode(whole)
         let named = parts.map { CompletedPart(number: $0.number, eTag: $0.eTag) }
         await expectError(.checksumMismatch) {
             _ = try await store.completeUpload(
@@ -269,7 +269,7 @@ import Testing
             origin: origin
         )
         #expect(flat.partCount == nil && flat.eTag == source.eTag && flat.attributes.contentType == "text/y")
-        #expect(flat.attributes.checksums == [.crc32: Base64.text(Checksum.of(bytes, .crc32))])
+        #expect(flat.attributes.checksums == [.crc32: Base64.encode(Checksum.of(bytes, .crc32))])
         _ = try await store.delete([source.key, record.key], in: videos)
         #expect(try await store.bytes(of: copy) == bytes)
         #expect(try await store.bytes(of: flat) == bytes)

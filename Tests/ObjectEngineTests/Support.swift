@@ -7,6 +7,7 @@ import ObjectEngine
 import S3Wire
 import Synchronization
 import SystemPackage
+import TestKit
 
 /// A directory that goes, with all that is in it, when the object goes.
 final class TemporaryDirectory: Sendable {
@@ -159,29 +160,11 @@ extension ContentReader {
     }
 }
 
-/// Numbers that a seed decides (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-
-    mutating func bytes(_ count: Int) -> [UInt8] {
-        let first = UInt8.random(in: 0...255, using: &self)
-        return (0..<count).map { first &+ UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
-    }
-}
-
+/// Bytes that the seed decides, quick to make: a pattern of 64 KiB.
 func pattern(_ count: Int, _ seed: UInt64 = 1) -> [UInt8] {
     var generator = SeededGenerator(seed: seed)
-    return generator.bytes(count)
+    let first = UInt8.random(in: 0...255, using: &generator)
+    return (0..<count).map { first &+ UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
 }
 
 func write(_ bytes: [UInt8], to path: String) throws {

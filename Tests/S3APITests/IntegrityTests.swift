@@ -9,8 +9,8 @@ import Testing
     {
         try await S3Fixture.run { s3 in
             let content = pattern(5000)
-            let value = Base64.text(Checksum.of(content, algorithm))
-            let wrong = Base64.text(Checksum.of([0], algorithm))
+            let value = Base64.encode(Checksum.of(content, algorithm))
+            let wrong = Base64.encode(Checksum.of([0], algorithm))
             let name = algorithm.headerName
             let bad = try await s3.send("PUT", "/bucket/key", headers: [name: wrong], body: content)
             try bad.expect(400, .badDigest)
@@ -27,7 +27,7 @@ import Testing
 
     @Test func verifiesDigests() async throws {
         try await S3Fixture.run { s3 in
-            let right = Base64.text(MD5Digest.of([1, 2]))
+            let right = Base64.encode(MD5Digest.of([1, 2]))
             try await s3.send("PUT", "/bucket/a", headers: ["Content-MD5": right], body: [1, 2]).expect(200)
             try await s3.send("PUT", "/bucket/b", headers: ["Content-MD5": right], body: [2, 1]).expect(400, .badDigest)
             try await s3.send("PUT", "/bucket/b", headers: ["Content-MD5": "AAAA"], body: [1]).expect(
@@ -73,7 +73,7 @@ import Testing
         try await S3Fixture.run { s3 in
             let chunks = [pattern(65_536), pattern(65_536, seed: 2), pattern(77, seed: 3)]
             let content = chunks.flatMap { $0 }
-            let checksum = Base64.text(Checksum.of(content, .crc64nvme))
+            let checksum = Base64.encode(Checksum.of(content, .crc64nvme))
             let hasTrailer = payload != .signedChunks
             var headers = ["Content-Encoding": "aws-chunked", "x-amz-decoded-content-length": String(content.count)]
             if hasTrailer { headers["x-amz-trailer"] = "x-amz-checksum-crc64nvme" }
@@ -94,7 +94,7 @@ import Testing
             let content = pattern(1000)
             var headers = ["x-amz-decoded-content-length": "1000"]
             if payload != .signedChunks { headers["x-amz-trailer"] = "x-amz-checksum-crc32" }
-            let right = [(name: "x-amz-checksum-crc32", value: Base64.text(Checksum.of(content, .crc32)))]
+            let right = [(name: "x-amz-checksum-crc32", value: Base64.encode(Checksum.of(content, .crc32)))]
             let trailer = payload == .signedChunks ? [] : right
             let good = Self.framed([content], payload: payload, headers: headers, trailer: trailer)
             func send(_ body: [UInt8]) async throws -> Answer {

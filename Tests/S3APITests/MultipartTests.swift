@@ -64,7 +64,7 @@ import Testing
             )
             var eTags: [(number: Int, eTag: String?)] = []
             for (index, part) in parts.enumerated() {
-                let value = Base64.text(Checksum.of(part, algorithm))
+                let value = Base64.encode(Checksum.of(part, algorithm))
                 let put = try await s3.send(
                     "PUT", "/bucket/key", ["partNumber": "\(index + 1)", "uploadId": id],
                     headers: index == 0 ? [algorithm.headerName: value] : [:], body: part, payload: .unsigned
@@ -75,8 +75,8 @@ import Testing
             let expected =
                 type == "COMPOSITE"
                 ? MultipartChecksum.composite(algorithm, parts: parts.map { Checksum.of($0, algorithm) })
-                : Base64.text(Checksum.of(parts.flatMap { $0 }, algorithm))
-            let wrong = Base64.text([UInt8](repeating: 0, count: algorithm.length))
+                : Base64.encode(Checksum.of(parts.flatMap { $0 }, algorithm))
+            let wrong = Base64.encode([UInt8](repeating: 0, count: algorithm.length))
             try await s3.send(
                 "POST", "/bucket/key", ["uploadId": id], headers: [algorithm.headerName: wrong],
                 body: Self.document(eTags)

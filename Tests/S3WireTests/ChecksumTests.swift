@@ -1,3 +1,4 @@
+import Model
 import S3Wire
 import Testing
 
@@ -14,7 +15,7 @@ import Testing
 
     @Test func hasTheEmptyValues() {
         #expect(Checksum(.crc32).value == [0, 0, 0, 0])
-        #expect(Base64.text(Checksum(.crc64nvme).value) == "AAAAAAAAAAA=")
+        #expect(Base64.encode(Checksum(.crc64nvme).value) == "AAAAAAAAAAA=")
         #expect(Hexadecimal.text(MD5Digest().value) == "d41d8cd98f00b204e9800998ecf8427e")
         #expect(Hexadecimal.text(MD5Digest.of(Array("abc".utf8))) == "900150983cd24fb0d6963f7d28e17f72")
     }
@@ -61,7 +62,7 @@ import Testing
 
     @Test func composes() {
         let parts = ["a", "b"].map { Checksum.of(Array($0.utf8), .sha256) }
-        let digest = Base64.text(Checksum.of(parts.flatMap { $0 }, .sha256))
+        let digest = Base64.encode(Checksum.of(parts.flatMap { $0 }, .sha256))
         #expect(MultipartChecksum.composite(.sha256, parts: parts) == "\(digest)-2")
         let md5 = ["a", "b"].map { MD5Digest.of(Array($0.utf8)) }
         let eTag = Hexadecimal.text(MD5Digest.of(md5.flatMap { $0 }))

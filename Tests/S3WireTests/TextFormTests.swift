@@ -8,12 +8,12 @@ import Testing
         ("foobar", "Zm9vYmFy"),
     ])
     func codesBase64(plain: String, coded: String) {
-        #expect(Base64.text(Array(plain.utf8)) == coded)
-        #expect(Base64.bytes(coded) == Array(plain.utf8))
+        #expect(Base64.encode(Array(plain.utf8)) == coded)
+        #expect(Base64.decode(coded) == Array(plain.utf8))
     }
 
     @Test(arguments: ["Z", "Zg", "Zg=", "Zh==", "Zg==Zg==", "Zm9=", "====", "Zm 9", "Zm9-", "é==="])
-    func refusesBrokenBase64(text: String) { #expect(Base64.bytes(text) == nil) }
+    func refusesBrokenBase64(text: String) { #expect(Base64.decode(text) == nil) }
 
     @Test func codesHexadecimal() {
         #expect(Hexadecimal.text([0, 15, 16, 255]) == "000f10ff")

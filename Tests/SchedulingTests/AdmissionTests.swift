@@ -1,5 +1,6 @@
 import Model
 import Scheduling
+import TestKit
 import Testing
 
 @Suite struct AdmissionTests {
@@ -136,24 +137,13 @@ import Testing
     /// Any order of events: what is taken never exceeds the capacity, no job starts twice, all start in the end, each
     /// service's in order.
     @Test(arguments: 0..<40 as Range<UInt64>) func holdsItsPromisesInAnyOrder(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var simulation = try Simulation(random: &random)
         for _ in 0..<600 { simulation.step(&random) }
         simulation.drain()
         #expect(simulation.isComplete, "seed \(seed)")
         #expect(simulation.overbooked == false, "seed \(seed)")
         #expect(simulation.startedInOrder, "seed \(seed)")
-    }
-}
-
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
 
@@ -168,7 +158,7 @@ private struct Simulation {
     var next: Int64 = 1
     var overbooked = false
 
-    init(random: inout SplitMix) throws {
+    init(random: inout SeededGenerator) throws {
         let capacity = Resources(cpu: MilliCPU(4000), memory: .mebibytes(4096))
         admission = Admission(capacity: capacity, maximumPasses: Int.random(in: 0...8, using: &random))
         var demands: [ServiceName: Resources] = [:]
@@ -205,7 +195,7 @@ private struct Simulation {
         perform(admission.loaded(Array(jobs), of: name, after: after, limit: limit))
     }
 
-    mutating func step(_ random: inout SplitMix) {
+    mutating func step(_ random: inout SeededGenerator) {
         switch Int.random(in: 0..<3, using: &random) {
         case 0:
             guard let name = demands.keys.sorted().randomElement(using: &random) else { return }

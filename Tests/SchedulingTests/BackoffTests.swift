@@ -1,4 +1,5 @@
 import Scheduling
+import TestKit
 import Testing
 
 @Suite struct BackoffTests {
@@ -11,7 +12,7 @@ import Testing
     }
 
     @Test func staysBetweenHalfAndWhole() {
-        var random = SplitMix(state: 7)
+        var random = SeededGenerator(seed: 7)
         for attempt in 1..<40 {
             let limit = Backoff().limit(afterAttempt: attempt)
             let delay = Backoff().delay(afterAttempt: attempt, using: &random)

@@ -146,6 +146,17 @@ struct QueueTests {
         }
     }
 
+    @Test("recovery after a power cut queues also what was staged out")
+    func recoverWithoutResults() async throws {
+        try await withState { state in
+            try await state.add("a", jobs: ["out"])
+            try await state.advance(try await state.find("out").number, to: .stagingOut, attempts: 1)
+            let (requeued, stagingOut) = try await state.recover(resultsAreWhole: false)
+            #expect(requeued == 1 && stagingOut.isEmpty)
+            #expect(try await state.find("out").state == .queued)
+        }
+    }
+
     @Test("one job goes back to the queue with a reason")
     func requeue() async throws {
         try await withState { state in

@@ -1,22 +1,7 @@
-import Model
-
-/// Random numbers from a seed (SplitMix64), so that a failing case can be made again.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
+package import Model
 
 extension JSONValue {
-    static func random(using generator: inout SeededGenerator, depth: Int = 0) -> JSONValue {
+    package static func random(using generator: inout SeededGenerator, depth: Int = 0) -> JSONValue {
         switch Int.random(in: 0..<(depth > 4 ? 4 : 6), using: &generator) {
         case 0: .null
         case 1: .bool(Bool.random(using: &generator))
@@ -39,7 +24,7 @@ extension JSONValue {
         }
     }
 
-    static func randomNumber(using generator: inout SeededGenerator) -> String {
+    package static func randomNumber(using generator: inout SeededGenerator) -> String {
         let whole = Int64.random(in: -1_000_000...1_000_000, using: &generator)
         switch Int.random(in: 0..<4, using: &generator) {
         case 0: return "\(whole)"
@@ -49,11 +34,11 @@ extension JSONValue {
         }
     }
 
-    static func randomText(using generator: inout SeededGenerator) -> String {
+    package static func randomText(using generator: inout SeededGenerator) -> String {
         let alphabet: [Unicode.Scalar] = [
             "a", "Z", "0", " ", "\n", "\r", "\t", "\"", "\\", "/", "<", ">", "&", "\u{0}", "\u{1F}", "\u{7F}",
             "\u{85}",
-            "é", "e", "\u{301}", "\u{2028}", "\u{2029}", "\u{FEFF}", "\u{FFFD}", "\u{1F426}", "日", ":", "#",
+            "é", "e", "\u{301}", "\u{2028}", "\u{2029}", "\u{FFFD}", "\u{1F426}", "日", ":", "#",
             "-", "{", "[",
             "'", "~", "%", "@", "*", "!", "|",
         ]
@@ -64,6 +49,3 @@ extension JSONValue {
         return text
     }
 }
-
-/// A text as bytes, for events.
-func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }

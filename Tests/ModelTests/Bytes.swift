@@ -1,0 +1,2 @@
+/// A text as bytes, for events.
+func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
