@@ -2,6 +2,7 @@ import Foundation
 import Model
 import Sandboxes
 import SystemPackage
+import TestKit
 import Testing
 
 @Suite(.timeLimit(.minutes(5)))
@@ -35,6 +36,7 @@ struct ProcessSandboxTests {
                 try await sandbox.run(invocation) { _ in begin.yield() }
             }
             _ = await begun.first { _ in true }
+            try await eventually("the script's child runs") { processes(with: seconds) != [] }
             let other = try Scratch()
             let neighbour = ProcessSandbox(.init(dataDirectory: other.path, usesControlGroups: false))
             await neighbour.removeLeftovers()

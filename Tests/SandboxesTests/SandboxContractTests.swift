@@ -3,6 +3,7 @@ import Model
 import Sandboxes
 import Synchronization
 import SystemPackage
+import TestKit
 import Testing
 
 /// What every sandbox promises.
@@ -130,7 +131,7 @@ struct SandboxContractTests {
                 try await sandbox.run(invocation) { _ in begin.yield() }
             }
             _ = await begun.first { _ in true }
-            #expect(processes(with: seconds) != [])
+            try await eventually("the script's children run") { processes(with: seconds) != [] }
             task.cancel()
             let error = await #expect(throws: SandboxError.self) { _ = try await task.value }
             #expect(error?.code == .cancelled)
