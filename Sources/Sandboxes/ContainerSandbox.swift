@@ -279,6 +279,7 @@ extension ContainerSandbox {
             failureFile: places.failure, marked: nil
         )
         run.codesTellSignals = true
+        run.startAllowance = .milliseconds(100)
         run.killsAreCountedBelow = runtime.family == .runc
         let commands = runtime.commands(places, lower: lower, name: name, state: state, input: invocation.standardInput)
         let result: Result<SandboxOutcome, SandboxError>

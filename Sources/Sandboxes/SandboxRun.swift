@@ -16,6 +16,9 @@ struct SandboxRun: Sendable {
     var codesTellSignals = false
     /// Whether the processes are in a group of the runtime's below ours, which takes the count of kills with it.
     var killsAreCountedBelow = false
+    /// How long a whole core may be used at first, for work that is not the script's: an OCI runtime starts in the same
+    /// group, and a small limit would make it wait for periods of 100 ms.
+    var startAllowance: Duration = .zero
 
     /// Shell commands that define `fail`, and use it where the shell is not in its control group.
     static func prologue(failureFile: FilePath) -> String {
@@ -48,7 +51,9 @@ struct SandboxRun: Sendable {
         _ commands: String,
         _ output: @escaping @Sendable (SandboxOutput) async -> Void
     ) async throws -> SandboxOutcome {
-        do { try shell.group?.set(limits) } catch {
+        var firstLimits = limits
+        if startAllowance > .zero, limits.cpu > .zero { firstLimits.cpu = max(limits.cpu, MilliCPU(1000)) }
+        do { try shell.group?.set(firstLimits) } catch {
             await shell.dismiss()
             throw SandboxError(
                 .startFailed,
@@ -60,6 +65,7 @@ struct SandboxRun: Sendable {
             process: shell, timeout: invocation.timeout, gracePeriod: invocation.gracePeriod, marked: marked
         )
         let startedAt = Instant.now()
+        async let _ = limitProcessor(from: firstLimits)
         let result = try await supervision.run(ScriptProcess.Orders(commands: commands, output: output))
         // Now, before the counters are read: what the script left running still counts.
         shell.group?.kill9()
@@ -74,6 +80,13 @@ struct SandboxRun: Sendable {
             ending: ending(result), startedAt: startedAt, cpuTime: shell.group?.cpuTime,
             peakMemory: shell.group?.peakMemory
         )
+    }
+
+    /// Sets the processor limit when the time of the runtime is over; a run that ends before cancels this.
+    private func limitProcessor(from first: ResourceLimits) async {
+        guard first.cpu != limits.cpu, (try? await Task.sleep(for: startAllowance)) != nil else { return }
+        // The group took a limit of the same kind a moment ago, so this fails only where the group is gone with the run.
+        try? shell.group?.set(limits)
     }
 
     private func ending(_ result: Supervision.Result) -> SandboxOutcome.Ending {
