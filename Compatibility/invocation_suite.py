@@ -54,6 +54,32 @@ def walking_skeleton(context):
     equal(aws(context, "s3", "cp", "s3://way/out/same", "-"), body, "second result")
 
 
+@case("Prometheus can read what happened: events, jobs, times and bytes")
+def metrics(context):
+    def samples():
+        lines = requests.get(context.server.api + "/metrics", timeout=10).text.splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+    context.server.create_service(
+        "measured", 'cp "$INPUT_FILE_PATH" "$TMP_OUTPUT_DIR/"\n', input=[minio("measured/in")],
+        output=[minio("measured/out")],
+    )
+    before = samples()
+    context.boto().put_object(Bucket="measured", Key="in/file", Body=b"12345")
+    expect(has_succeeded(jobs_done(context, "measured", 1)[0]), "the job failed")
+    after = samples()
+
+    def grown(name):
+        return after[name] - before.get(name, 0)
+
+    equal(grown('apus_jobs_ended_total{state="succeeded"}'), 1, "ended jobs")
+    equal(grown('apus_jobs{state="succeeded"}'), 1, "jobs by state")
+    equal((grown("apus_stage_in_bytes_total"), grown("apus_stage_out_bytes_total")), (5, 5), "bytes in and out")
+    expect(grown("apus_events_total") >= 1, "events")
+    for part in ("wait", "stage_in", "run", "stage_out"):
+        equal(grown(f"apus_job_{part}_seconds_count"), 1, part)
+
+
 @case("large, empty and awkwardly named files; files outside the input folder trigger nothing")
 def names(context):
     context.server.create_service(

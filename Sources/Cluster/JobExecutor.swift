@@ -97,6 +97,7 @@ package final class JobExecutor: Sendable {
         )
         let prepared = try await stageIn(attempt, in: folder)
         attempt.result.stageIn = ContinuousClock.now - stageInStart
+        timing.stagedIn(prepared.size)
         let invocation = prepared.invocation(of: attempt.service, id: job.name.text, in: folder)
         let runStart = ContinuousClock.now
         let log = attempt.log
