@@ -37,6 +37,7 @@ compatibility:
 	APUS=.build/debug/apus Compatibility/run.sh
 
 lint:
+	scripts/install-deps.sh lint
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
 	scripts/check-house.py
 
@@ -53,7 +54,7 @@ bench: build
 	python3 Benchmarks/run.py --apus $(RELEASE)
 
 install: build
-	install -D -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/apus
+	install -D -s -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/apus
 
 clean:
 	rm -rf .build .venv .demo

@@ -2,7 +2,7 @@
 # Installs what a part of the project needs and does not find: Debian packages by name, and PyPI packages in .venv.
 # Does nothing, quickly, where everything is there.
 #
-#     scripts/install-deps.sh [build|demo|test|bench]...     (default: test)
+#     scripts/install-deps.sh [build|lint|demo|test|bench]...     (default: test)
 #
 # Exit status 3: something is missing that only an administrator can install; the message says what to run.
 # Settings:
@@ -45,6 +45,10 @@ need_containers() {
 need_python() {
     need python3 'command -v "$python"' "runs the example and the foreign clients"
     need python3-venv '"$python" -c "import ensurepip"' "makes .venv for packages from PyPI"
+}
+
+need_lint() {
+    need python3 'command -v "$python"' "checks the rules of the house"
 }
 
 need_demo() {
@@ -163,9 +167,9 @@ python_packages() {
 [ $# -gt 0 ] || set -- test
 for part in "$@"; do
     case $part in
-    build | demo | test | bench) "need_$part" ;;
+    build | lint | demo | test | bench) "need_$part" ;;
     *)
-        echo "usage: scripts/install-deps.sh [build|demo|test|bench]..." >&2
+        echo "usage: scripts/install-deps.sh [build|lint|demo|test|bench]..." >&2
         exit 2
         ;;
     esac
