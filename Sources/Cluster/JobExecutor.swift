@@ -1,10 +1,8 @@
 package import Logging
-import Metrics
 package import Model
 package import ObjectEngine
 import Sandboxes
 package import StateStore
-import Synchronization
 import SystemPackage
 
 /// Takes one job from the queue to its end: stage in, run, stage out, deliver.
@@ -115,13 +113,9 @@ package final class JobExecutor: Sendable {
 
     private func stageIn(_ attempt: Attempt, in folder: WorkFolder) async throws -> PreparedInput {
         let stager = InputStager(store: store)
-        let event: [UInt8]
-        guard let inline = attempt.event else {
-            let path = data.events.appending(attempt.job.name.text)
-            return try await stager.stage(file: path, for: attempt.service, in: folder)
-        }
-        event = inline
-        return try await stager.stage(event: event, for: attempt.service, in: folder)
+        if let event = attempt.event { return try await stager.stage(event: event, for: attempt.service, in: folder) }
+        let path = data.events.appending(attempt.job.name.text)
+        return try await stager.stage(file: path, for: attempt.service, in: folder)
     }
 
     // MARK: Ends

@@ -17,7 +17,6 @@ package final class JobLogs: Sendable {
     /// A log that is being written, and those who follow it.
     private struct Live {
         var followers: [UInt64: AsyncStream<Void>.Continuation] = [:]
-        var isOpen = true
     }
 
     private struct State {
@@ -44,7 +43,7 @@ package final class JobLogs: Sendable {
     /// Begins to write a job's log, after what earlier attempts left there.
     func writer(_ service: ServiceName, _ job: JobName) -> JobLogWriter {
         let path = path(service, job)
-        state.withLock { $0.live[path, default: Live()].isOpen = true }
+        open(path)
         return JobLogWriter(logs: self, path: path, limit: limit)
     }
 
@@ -87,7 +86,12 @@ package final class JobLogs: Sendable {
 
     /// Opens a place where a follower can wait before the job has started.
     func announce(_ service: ServiceName, _ job: JobName) {
-        state.withLock { $0.live[path(service, job), default: Live()].isOpen = true }
+        open(path(service, job))
+    }
+
+    /// From now on followers of that log wait for more, until it has ended.
+    private func open(_ path: FilePath) {
+        state.withLock { if $0.live[path] == nil { $0.live[path] = Live() } }
     }
 
     package func exists(_ service: ServiceName, _ job: JobName) async -> Bool {

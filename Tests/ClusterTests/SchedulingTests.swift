@@ -199,7 +199,9 @@ struct SchedulingTests {
                 try await cluster.create(
                     "s", script: "echo begin; \(Self.gated); echo x > \"$TMP_OUTPUT_DIR/x\"", output: ["bkt/out"]
                 )
-                try await cluster.wait(try await post(cluster, "s"), for: .running)
+                // A job is recorded as running while its script starts.
+                let job = try await cluster.wait(try await post(cluster, "s"), for: .running)
+                try await eventually("the script has begun") { try await cluster.log(job) == "begin\n" }
             }
             try await ClusterFixture.open(at: folder, options) { cluster in
                 #expect(try await cluster.allJobs().map(\.state) == [.running])
