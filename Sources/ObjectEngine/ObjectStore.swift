@@ -20,6 +20,7 @@ package final class ObjectStore: Sendable {
     let files: ContentFiles
     let collector: GarbageCollector
     let bucketFacts = BucketFactsCache()
+    let hot: HotObjects
     let now: @Sendable () -> Instant
     private let signal: AsyncStream<Void>.Continuation
 
@@ -28,25 +29,30 @@ package final class ObjectStore: Sendable {
     ///
     /// Only one process may have a store open; that is for the caller to ensure.
     ///
+    /// - `hotObjectLimit`: for small objects in memory that were read lately.
+    ///
     /// - Throws: `newerVersion`, `damaged`, `io`, `storageFull`.
     package static func open(
         at directory: FilePath,
         durability: Durability,
+        hotObjectLimit: ByteCount = .mebibytes(32),
         logger: Logger,
         now: @escaping @Sendable () -> Instant
     ) async throws(ObjectStoreError) -> ObjectStore {
+        let hot = HotObjects(limit: Int(hotObjectLimit.bytes))
         let database: DurableDatabase
         do throws(DurableSQLiteError) {
             database = try await DurableDatabase.open(
                 at: directory.string + "/index.sqlite",
                 steps: Schema.steps,
-                durability: durability
+                durability: durability,
+                observer: ChangeNotices(hot: hot)
             )
         } catch {
             throw ObjectStoreError(index: error)
         }
         let files = ContentFiles(directory: directory.string, durability: durability)
-        let store = ObjectStore(database: database, files: files, logger: logger, now: now)
+        let store = ObjectStore(database: database, files: files, hot: hot, logger: logger, now: now)
         do throws(ObjectStoreError) {
             try await files.run { () throws(ObjectStoreError) in try files.prepareDirectories() }
             try await store.removeLeftovers(logger)
@@ -62,11 +68,13 @@ package final class ObjectStore: Sendable {
     private init(
         database: DurableDatabase,
         files: ContentFiles,
+        hot: HotObjects,
         logger: Logger,
         now: @escaping @Sendable () -> Instant
     ) {
         self.database = database
         self.files = files
+        self.hot = hot
         self.now = now
         collector = GarbageCollector(database: database, files: files, logger: logger)
         (eventSignal, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))

@@ -64,7 +64,7 @@ package struct S3Responder: HTTPResponder {
             return Response(status: .ok)
         default: break
         }
-        var headers = request.headers.map { (name: $0.name.rawName, value: $0.value) }
+        var headers = request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
         headers.append((name: "host", value: request.head.authority ?? ""))
         let received = try ReceivedRequest(method: request.method.rawValue, target: target, headers: headers)
         let proof = try authentication.authenticate(received)
