@@ -5,7 +5,7 @@ import SystemPackage
 /// The bytes of an object or of a range of it, in chunks, read as they are asked for.
 ///
 /// Goes on to give the content that it was opened on, also when the object is replaced or deleted meanwhile.
-/// One reader gives its bytes once. Reading it to its end, closing it or dropping it lets go of the files.
+/// Each file that it reads from begin to end is verified against its check. One reader gives its bytes once. Reading it to its end, closing it or dropping it lets go of the files.
 package final class ContentReader: AsyncSequence, Sendable {
     package typealias Element = ByteBuffer
 
@@ -16,18 +16,22 @@ package final class ContentReader: AsyncSequence, Sendable {
     package let range: Range<Int64>
 
     private let files: ContentFiles
+    private let whenDamaged: @Sendable (ObjectStoreError) -> Void
     private let state: Mutex<Position>
     private let release: @Sendable () -> Void
 
+    /// - `whenDamaged`: told of content that is not what it was.
     /// - `release`: called once, when no more file will be opened.
     init(
         range: Range<Int64>,
         position: Position,
         files: ContentFiles,
+        whenDamaged: @escaping @Sendable (ObjectStoreError) -> Void = { _ in },
         release: @escaping @Sendable () -> Void
     ) {
         self.range = range
         self.files = files
+        self.whenDamaged = whenDamaged
         self.release = release
         state = Mutex(position)
         if position.isAtEnd { close() }
@@ -39,8 +43,9 @@ package final class ContentReader: AsyncSequence, Sendable {
 
     /// The next chunk; `nil` at the end.
     ///
-    /// - Throws: `ObjectStoreError` with `damaged` where a file is missing or shorter than it should be,
-    ///   `io`, `misuse` where two ask at once.
+    /// - Throws: `ObjectStoreError` with `damaged` where a file is missing, shorter than it should be, or, before its
+    ///   last chunk is handed out, where its bytes are not those that were written; `io`, `misuse` where two ask at
+    ///   once.
     package func next() async throws(ObjectStoreError) -> ByteBuffer? {
         let begun = state.withLock { position -> Position? in
             guard !position.isBusy else { return nil }
@@ -63,6 +68,7 @@ package final class ContentReader: AsyncSequence, Sendable {
             return chunk
         } catch {
             close()
+            if error.code == .damaged { whenDamaged(error) }
             throw error
         }
     }
@@ -105,15 +111,28 @@ package final class ContentReader: AsyncSequence, Sendable {
         private let end: Int64
         private var file: OpenFile?
         private var readAhead: ByteBuffer?
+        private let verifies: Bool
+        /// Of the file that is being read, where it is read from its beginning.
+        private var check: ContentCheck?
         var isBusy = false
         private(set) var isClosed = false
         private(set) var isReleased = false
 
         /// - `pieces`: those that the range touches, in order.
-        init(pieces: [ContentPiece], range: Range<Int64>) {
+        /// - `verifies`: whether files that are read from begin to end are compared with their checks.
+        init(pieces: [ContentPiece], range: Range<Int64>, verifies: Bool) {
             self.pieces = pieces[...]
+            self.verifies = verifies
             offset = range.lowerBound
             end = range.upperBound
+        }
+
+        /// Bytes that are all there.
+        init(bytes: ByteBuffer) {
+            pieces = []
+            verifies = false
+            (offset, end) = (0, 0)
+            readAhead = bytes.readableBytes > 0 ? bytes : nil
         }
 
         var isAtEnd: Bool { isClosed || (offset >= end && readAhead == nil) }
@@ -145,11 +164,17 @@ package final class ContentReader: AsyncSequence, Sendable {
         mutating func read(in files: ContentFiles) throws(ObjectStoreError) -> ByteBuffer {
             guard let piece = pieces.first else { throw Self.damaged("ends too early") }
             let file = try openFile(piece, in: files)
+            if verifies, piece.check != nil, offset == piece.range.lowerBound { check = ContentCheck() }
             let count = Int(
                 Swift.min(Int64(ContentReader.chunkSize), Swift.min(piece.range.upperBound, end) - offset)
             )
             let chunk = try Self.read(count, from: file, at: offset - piece.range.lowerBound)
             offset += Int64(count)
+            chunk.withUnsafeReadableBytes { check?.update($0) }
+            if offset == piece.range.upperBound, let check, let expected = piece.check {
+                self.check = nil
+                guard check.value == expected else { throw Self.damaged("has not the bytes that were written") }
+            }
             if offset >= piece.range.upperBound || offset >= end {
                 pieces.removeFirst()
                 self.file = nil
@@ -195,7 +220,7 @@ package final class ContentReader: AsyncSequence, Sendable {
         }
 
         private static func damaged(_ how: String) -> ObjectStoreError {
-            ObjectStoreError(.damaged, "a content file \(how); restore a backup of the data directory")
+            ObjectStoreError(.damaged, "a content file \(how); see apus store verify, and restore a backup")
         }
     }
 }

@@ -33,7 +33,7 @@ extension ObjectStore {
             size: ByteCount(summary.size),
             eTag: summary.eTag,
             attributes: attributes,
-            content: content,
+            content: content.id,
             partCount: nil,
             time: now(),
             condition: condition,
@@ -80,6 +80,17 @@ extension ObjectStore {
         -> ObjectRecord?
     {
         try await read { try $0.object(key, in: bucket) }
+    }
+
+    /// The object of that key, together with small content, for `open(_:range:)`: one look into the index.
+    ///
+    /// - Returns: `nil` where there is none.
+    /// - Throws: `noSuchBucket`, `io`, `closed`.
+    package func find(_ key: ObjectKey, in bucket: BucketName) async throws(ObjectStoreError) -> FoundObject? {
+        try await read { index in
+            guard let record = try index.object(key, in: bucket) else { return nil }
+            return FoundObject(record: record, content: try index.storedContent(of: record))
+        }
     }
 
     /// Deletes objects in one transaction; no event.
