@@ -2,7 +2,7 @@ import Model
 import NIOCore
 import Synchronization
 
-/// Small objects that were read lately, with their content, in memory: answered without changing threads.
+/// Objects that were read lately, small ones with their content, in memory: answered without changing threads.
 ///
 /// Never shows an acknowledged change too late: the index's own triggers tell of every row of `objects` that a
 /// transaction touches, whoever wrote the statement, and what was touched is dropped between the commit and its
@@ -11,30 +11,32 @@ import Synchronization
 /// Two generations: what is found in the old one moves to the young one; when the young one is full, the old one
 /// goes. That keeps what is used again, for the price of a look-up.
 final class HotObjects: Sendable {
-    /// An object and its content.
-    struct Entry: Sendable {
-        let record: ObjectRecord
-        let content: ByteBuffer
-
-        /// What it costs in memory, about.
-        var size: Int { content.readableBytes + record.key.text.utf8.count + 400 }
-    }
-
     /// What `keep` needs to know that nothing changed since.
     struct Stamp: Sendable {
         fileprivate let slot: Int
         fileprivate let changes: Int
     }
 
+    /// Compared by bytes: keys that look alike may be different objects.
     struct Name: Hashable, Sendable {
         let bucket: String
         let key: String
+
+        static func == (left: Name, right: Name) -> Bool {
+            KeyRange.areEqual(left.key, right.key) && left.bucket == right.bucket
+        }
+
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(bucket)
+            var key = key
+            key.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        }
     }
 
     private struct State {
-        var young: [Name: Entry] = [:]
+        var young: [Name: FoundObject] = [:]
         var youngSize = 0
-        var old: [Name: Entry] = [:]
+        var old: [Name: FoundObject] = [:]
         /// Touched by the transaction that is running.
         var touched: [Name] = []
         /// How often names that share a slot were changed.
@@ -47,12 +49,12 @@ final class HotObjects: Sendable {
     /// - `limit`: in bytes; 0 keeps nothing.
     init(limit: Int) { self.limit = limit }
 
-    func find(_ name: Name) -> Entry? {
+    func find(_ name: Name) -> FoundObject? {
         state.withLock { state in
-            if let entry = state.young[name] { return entry }
-            guard let entry = state.old.removeValue(forKey: name) else { return nil }
-            add(entry, as: name, to: &state)
-            return entry
+            if let found = state.young[name] { return found }
+            guard let found = state.old.removeValue(forKey: name) else { return nil }
+            add(found, as: name, to: &state)
+            return found
         }
     }
 
@@ -65,11 +67,11 @@ final class HotObjects: Sendable {
     }
 
     /// Keeps what was read, unless it was changed since the stamp.
-    func keep(_ entry: Entry, as name: Name, since stamp: Stamp) {
-        guard entry.size <= limit / 8 else { return }
+    func keep(_ found: FoundObject, as name: Name, since stamp: Stamp) {
+        guard found.memorySize <= limit / 8 else { return }
         state.withLock { state in
             guard state.changes[stamp.slot] == stamp.changes else { return }
-            add(entry, as: name, to: &state)
+            add(found, as: name, to: &state)
         }
     }
 
@@ -80,7 +82,7 @@ final class HotObjects: Sendable {
     func settle() {
         state.withLock { state in
             for name in state.touched {
-                if let entry = state.young.removeValue(forKey: name) { state.youngSize -= entry.size }
+                if let found = state.young.removeValue(forKey: name) { state.youngSize -= found.memorySize }
                 state.old[name] = nil
                 state.changes[Self.slot(of: name, among: state.changes.count)] += 1
             }
@@ -88,9 +90,9 @@ final class HotObjects: Sendable {
         }
     }
 
-    private func add(_ entry: Entry, as name: Name, to state: inout State) {
-        if let replaced = state.young.updateValue(entry, forKey: name) { state.youngSize -= replaced.size }
-        state.youngSize += entry.size
+    private func add(_ found: FoundObject, as name: Name, to state: inout State) {
+        if let replaced = state.young.updateValue(found, forKey: name) { state.youngSize -= replaced.memorySize }
+        state.youngSize += found.memorySize
         guard state.youngSize > limit / 2 else { return }
         state.old = state.young
         state.young = [:]
@@ -99,5 +101,13 @@ final class HotObjects: Sendable {
 
     private static func slot(of name: Name, among count: Int) -> Int {
         Int(UInt(bitPattern: name.hashValue) % UInt(count))
+    }
+}
+
+extension FoundObject {
+    /// What it costs in memory, about, in bytes.
+    fileprivate var memorySize: Int {
+        let bytes: Int = if case .bytes(let buffer, _) = content { buffer.readableBytes } else { 0 }
+        return bytes + record.key.text.utf8.count + 400
     }
 }

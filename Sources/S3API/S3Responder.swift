@@ -75,7 +75,8 @@ package struct S3Responder: HTTPResponder {
             body: request.body,
             proof: proof,
             origin: RequestOrigin(principal: proof.principal.name, sourceAddress: context.sourceAddress),
-            metrics: metrics
+            metrics: metrics,
+            channel: context.channel
         )
         return try await perform(operation, exchange)
     }
