@@ -87,6 +87,20 @@ extension ObjectStore {
         return try await pieces(of: record)[number - 1].range
     }
 
+    /// One page of the parts that a multipart upload made an object from; none where it came in one piece.
+    ///
+    /// - `number`: the page begins behind that part.
+    ///
+    /// - Throws: `io`, `closed`.
+    package func parts(
+        of record: ObjectRecord,
+        after number: Int = 0,
+        limit: Int = 1000
+    ) async throws(ObjectStoreError) -> [ObjectPart] {
+        guard record.partCount != nil else { return [] }
+        return try await read { try $0.objectParts(of: record.content, after: number, limit: limit) }
+    }
+
     /// The files of an object, in order; at least one.
     func pieces(of record: ObjectRecord) async throws(ObjectStoreError) -> [ContentPiece] {
         guard let count = record.partCount else {
@@ -109,15 +123,13 @@ extension ObjectStore {
     /// Why an object's content is not there: it was replaced, or the store is damaged.
     func missing(_ record: ObjectRecord) async -> ObjectStoreError {
         do throws(ObjectStoreError) {
-            guard try await object(record.key, in: record.bucket)?.content == record.content else {
-                return Self.replaced(record)
-            }
+            guard try await read({ try $0.isInUse(record.content) }) else { return Self.replaced(record) }
             return ObjectStoreError(
                 .damaged,
                 "the content \(record.content) of an object is missing; restore a backup of the data directory"
             )
         } catch {
-            return error.code == .noSuchBucket ? Self.replaced(record) : error
+            return error
         }
     }
 

@@ -14,10 +14,9 @@ extension S3Responder {
         withContent: Bool,
         _ exchange: S3Exchange
     ) async throws -> Response {
+        let version = try exchange.version()
         while true {
-            guard let record = try await store.object(key, in: bucket) else {
-                throw S3Error(.noSuchKey, details: [("Key", key.text)])
-            }
+            let record = try await store.find(key, version: version, in: bucket).object(key, version: version)
             do {
                 return try await get(record, withContent: withContent, exchange)
             } catch let error as ObjectStoreError where error.code == .contentReplaced {
@@ -27,17 +26,11 @@ extension S3Responder {
         }
     }
 
-    func getObjectTagging(_ key: ObjectKey, in bucket: BucketName) async throws -> Response {
-        guard try await store.object(key, in: bucket) != nil else {
-            throw S3Error(.noSuchKey, details: [("Key", key.text)])
-        }
-        return .document(EmptyTagging())
-    }
-
     private func get(_ record: ObjectRecord, withContent: Bool, _ exchange: S3Exchange) async throws -> Response {
         var headers: HTTPFields = [
             .eTag: "\"\(record.eTag)\"", .lastModified: HTTPDate.text(record.lastModified), .acceptRanges: "bytes",
         ]
+        headers.set(record.version)
         let conditions = RequestConditions(header: exchange.header)
         switch conditions.evaluate(eTag: record.eTag, lastModified: record.lastModified) {
         case .proceed: break
@@ -77,6 +70,9 @@ extension S3Responder {
     /// The range that is asked for, by `Range` or `partNumber`; `nil` for all.
     private func range(of record: ObjectRecord, _ exchange: S3Exchange) async throws -> Range<Int64>? {
         if let part = exchange.query["partNumber"] {
+            guard exchange.header("range") == nil else {
+                throw S3Error(.invalidRequest, "Cannot specify both Range header and partNumber query parameter")
+            }
             guard let number = Int(part), (1...10_000).contains(number) else {
                 throw S3Error(.invalidArgument, "The part number must be an integer from 1 to 10000.")
             }
