@@ -77,7 +77,7 @@ extension S3Responder {
                 throw S3Error(.invalidArgument, "The part number must be an integer from 1 to 10000.")
             }
             guard let range = try await store.range(ofPart: number, of: record) else {
-                throw S3Error(.invalidRange, "The requested part number is not satisfiable.")
+                throw S3Error(.invalidPartNumber, details: [("ActualPartCount", String(record.partCount ?? 1))])
             }
             return range.isEmpty ? nil : range
         }

@@ -18,6 +18,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case invalidBucketName = "InvalidBucketName"
     case invalidDigest = "InvalidDigest"
     case invalidPart = "InvalidPart"
+    case invalidPartNumber = "InvalidPartNumber"
     case invalidPartOrder = "InvalidPartOrder"
     case invalidRange = "InvalidRange"
     case invalidRedirectLocation = "InvalidRedirectLocation"
@@ -60,7 +61,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .bucketAlreadyExists, .bucketAlreadyOwnedByYou, .bucketNotEmpty: 409
         case .missingContentLength: 411
         case .preconditionFailed: 412
-        case .invalidRange: 416
+        case .invalidPartNumber, .invalidRange: 416
         case .internalError: 500
         case .notImplemented: 501
         case .serviceUnavailable, .slowDown: 503
@@ -90,6 +91,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .invalidBucketName: "The specified bucket is not valid."
         case .invalidDigest: "The Content-MD5 or checksum value that you specified is not valid."
         case .invalidPart: "One or more of the specified parts could not be found, or its ETag does not match."
+        case .invalidPartNumber: "The requested partnumber is not satisfiable"
         case .invalidPartOrder: "The list of parts was not in ascending order."
         case .invalidRange: "The requested range is not satisfiable."
         case .invalidRedirectLocation:

@@ -1,4 +1,4 @@
-/// The tags of an object or a bucket, in the order in which they were given.
+/// The tags of an object or a bucket, in the order of their keys' bytes.
 package struct TagSet: Sendable, Hashable {
     package struct Tag: Sendable, Hashable {
         package let key: String
@@ -25,16 +25,17 @@ package struct TagSet: Sendable, Hashable {
     /// - Throws: `S3Error` with `badRequest` for too many tags, `invalidTag`.
     package init(_ tags: [Tag], limit: Int = limitOfObject) throws(S3Error) {
         guard tags.count <= limit else {
-            throw S3Error(.badRequest, "Tags cannot be greater than \(limit)")
+            let whose = limit == Self.limitOfObject ? "Object tags" : "Bucket tag count"
+            throw S3Error(.badRequest, "\(whose) cannot be greater than \(limit)")
         }
         for (index, tag) in tags.enumerated() {
             try Self.check(tag)
-            guard !tags[..<index].contains(where: { $0.key.utf8.elementsEqual(tag.key.utf8) }) else {
+            guard !Self.hasKey(of: tag, tags[..<index]) else {
                 throw S3Error(
                     .invalidTag, "Cannot provide multiple Tags with the same key", details: [("TagKey", tag.key)])
             }
         }
-        self.tags = tags
+        self.tags = tags.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     }
 
     /// Parses the document `Tagging`.
@@ -55,21 +56,28 @@ package struct TagSet: Sendable, Hashable {
 
     /// Parses the header `x-amz-tagging`, which is a query: `a=1&b=2`.
     ///
-    /// - Throws: `S3Error` with `invalidArgument` for what is no query, and as `init(_:limit:)`.
+    /// - Throws: `S3Error` with `invalidArgument` for what is no query and for keys that are there twice, and as
+    ///   `init(_:limit:)`.
     package init(header: String) throws(S3Error) {
-        let items: [QueryItems.Item]
+        let tags: [Tag]?
         do throws(S3Error) {
-            items = try QueryItems(parsing: header).items
+            tags = try QueryItems(parsing: header).items.map { Tag(key: $0.name, value: $0.value) }
         } catch {
+            tags = nil
+        }
+        guard let tags, !tags.indices.contains(where: { Self.hasKey(of: tags[$0], tags[..<$0]) }) else {
             throw S3Error(
                 .invalidArgument,
                 "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag "
                     + "name duplicates.",
-                details: [("ArgumentName", "x-amz-tagging"), ("ArgumentValue", header)],
-                cause: error
+                details: [("ArgumentName", "x-amz-tagging"), ("ArgumentValue", header)]
             )
         }
-        try self.init(items.map { Tag(key: $0.name, value: $0.value) })
+        try self.init(tags)
+    }
+
+    private static func hasKey(of tag: Tag, _ others: ArraySlice<Tag>) -> Bool {
+        others.contains { $0.key.utf8.elementsEqual(tag.key.utf8) }
     }
 
     private static func check(_ tag: Tag) throws(S3Error) {

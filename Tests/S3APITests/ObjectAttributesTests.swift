@@ -68,7 +68,7 @@ import Testing
         try await S3Fixture.run { s3 in
             try await s3.send("PUT", "/bucket/key", body: [1]).expect(200)
             for (header, code) in [
-                ("a=%zz", S3ErrorCode.invalidArgument), ("a=1&a=2", .invalidTag), ("a=<", .invalidTag),
+                ("a=%zz", S3ErrorCode.invalidArgument), ("a=1&a=2", .invalidArgument), ("a=<", .invalidTag),
                 ((0..<11).map { "k\($0)=" }.joined(separator: "&"), .badRequest),
             ] {
                 for (method, path, query) in [("PUT", "/bucket/key", [:]), ("POST", "/bucket/key", ["uploads": ""])]

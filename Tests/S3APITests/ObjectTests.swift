@@ -104,7 +104,7 @@ import Testing
             try await s3.send("GET", "/bucket/key", headers: ["Range": "bytes=0-1", "If-Range": eTag]).expect(206)
             try await s3.send("GET", "/bucket/key", headers: ["Range": "bytes=0-1", "If-Range": "\"x\""]).expect(200)
             try await s3.send("GET", "/bucket/key", ["partNumber": "1"]).expect(206)
-            try await s3.send("GET", "/bucket/key", ["partNumber": "2"]).expect(416, .invalidRange)
+            try await s3.send("GET", "/bucket/key", ["partNumber": "2"]).expect(416, .invalidPartNumber)
             try await s3.send("GET", "/bucket/key", ["partNumber": "0"]).expect(400, .invalidArgument)
         }
     }
