@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import S3Wire
 import Testing
@@ -197,6 +198,32 @@ import Testing
         await store.close()
         try await ObjectStore.reclaimSpace(in: directory)
         #expect(try directory.contentFiles().isEmpty)
+    }
+
+    /// A crash between a commit and the removal of the name in `staging`, then a replacement.
+    @Test func aStartKnowsTheContentOfEarlierVersions() async throws {
+        try await store.setVersioning(enabled: true, of: videos)
+        let upload = try await store.createUpload(
+            of: key, in: videos, attributes: ObjectAttributes(), origin: origin)
+        let part = try await store.putPart([1], number: 1, of: upload)
+        _ = try await store.complete(upload, [part])
+        try await store.put([2], as: "key")
+        try await store.put([3], as: "key")
+        await store.close()
+        let files = try directory.contentFiles()
+        #expect(files.count == 3)
+        for id in files {
+            try #require(
+                link("\(directory.path)/content/\(id.suffix(2))/\(id)", "\(directory.path)/staging/\(id)") == 0)
+        }
+        let again = try await ObjectStore.open(in: directory)
+        #expect(try directory.stagedFiles().isEmpty)
+        #expect(try directory.contentFiles() == files)
+        for (version, content) in zip(try await again.listVersions(in: videos).versions, [3, 2, 1] as [UInt8]) {
+            guard case .object(let record) = version.content else { continue }
+            #expect(try await again.bytes(of: record) == [content])
+        }
+        await again.close()
     }
 
     @Test func namesOfVersionsAreChecked() {
