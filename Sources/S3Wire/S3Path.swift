@@ -30,6 +30,20 @@ package enum S3Path: Sendable, Hashable {
             }
     }
 
+    /// What a request names: by its path alone, or by its host and its path.
+    ///
+    /// - Throws: `S3Error` with `invalidURI`.
+    package init(of request: ReceivedRequest) throws(S3Error) {
+        guard let bucket = request.virtualBucket else {
+            try self.init(parsing: request.path)
+            return
+        }
+        guard request.path.utf8.first == UInt8(ascii: "/"),
+            let key = PercentEncoding.decoded(Substring(request.path.utf8.dropFirst()))
+        else { throw S3Error(.invalidURI, "The path is not percent-encoded UTF-8 that begins with a slash.") }
+        self = key.isEmpty ? .bucket(bucket) : .object(bucket: bucket, key: key)
+    }
+
     /// The path to send and to sign for that object, or for the bucket where there is no key.
     package static func encoded(bucket: BucketName, key: ObjectKey? = nil) -> String {
         guard let key else { return "/\(bucket.text)" }
