@@ -16,6 +16,22 @@ enum S3Operation: Sendable, Hashable {
         case listObjectsV2 = "ListObjectsV2"
         case listUploads = "ListMultipartUploads"
         case deleteObjects = "DeleteObjects"
+        case getPolicy = "GetBucketPolicy"
+        case putPolicy = "PutBucketPolicy"
+        case deletePolicy = "DeleteBucketPolicy"
+        case getPolicyStatus = "GetBucketPolicyStatus"
+        case getPublicAccessBlock = "GetPublicAccessBlock"
+        case putPublicAccessBlock = "PutPublicAccessBlock"
+        case deletePublicAccessBlock = "DeletePublicAccessBlock"
+        case getOwnership = "GetBucketOwnershipControls"
+        case putOwnership = "PutBucketOwnershipControls"
+        case deleteOwnership = "DeleteBucketOwnershipControls"
+        case getAccessControl = "GetBucketAcl"
+        case putAccessControl = "PutBucketAcl"
+        case getCORS = "GetBucketCors"
+        case putCORS = "PutBucketCors"
+        case deleteCORS = "DeleteBucketCors"
+        case postObject = "PostObject"
     }
 
     enum OfObject: String {
@@ -31,6 +47,8 @@ enum S3Operation: Sendable, Hashable {
         case listParts = "ListParts"
         case completeUpload = "CompleteMultipartUpload"
         case abortUpload = "AbortMultipartUpload"
+        case getAccessControl = "GetObjectAcl"
+        case putAccessControl = "PutObjectAcl"
     }
 
     case service(OfService)
@@ -49,7 +67,7 @@ enum S3Operation: Sendable, Hashable {
     /// - Throws: `S3Error` with `notImplemented` and `methodNotAllowed` for what Apus does not do, `invalidURI`,
     ///   `invalidBucketName`, `keyTooLong`, `invalidArgument` for names that cannot be.
     init(of request: ReceivedRequest) throws(S3Error) {
-        switch try S3Path(parsing: request.path) {
+        switch try S3Path(of: request) {
         case .service:
             guard request.method == "GET" else { throw S3Error(.methodNotAllowed) }
             try Subresources.check(request.query, allowing: [])
@@ -82,6 +100,10 @@ enum S3Operation: Sendable, Hashable {
 
     private static func ofBucket(_ request: ReceivedRequest) throws(S3Error) -> OfBucket {
         let query = request.query
+        if let (operation, subresource) = accessOperation(request) {
+            try Subresources.check(query, allowing: [subresource])
+            return operation
+        }
         let (operation, subresource): (OfBucket, String?) =
             switch request.method {
             case "GET" where query.contains("location"): (.getLocation, "location")
@@ -93,7 +115,7 @@ enum S3Operation: Sendable, Hashable {
             case "HEAD": (.head, nil)
             case "DELETE": (.delete, nil)
             case "POST" where query.contains("delete"): (.deleteObjects, "delete")
-            case "POST": throw S3Error(.notImplemented)
+            case "POST": (.postObject, nil)
             default: throw S3Error(.methodNotAllowed)
             }
         try Subresources.check(query, allowing: subresource.map { [$0] } ?? [])
@@ -110,10 +132,12 @@ enum S3Operation: Sendable, Hashable {
             switch request.method {
             case "GET" where query.contains("uploadId"): (.listParts, ["uploadId"])
             case "GET" where query.contains("tagging"): (.getTagging, ["tagging", "versionId"])
+            case "GET" where query.contains("acl"): (.getAccessControl, ["acl", "versionId"])
             case "GET": (.get, ["partNumber", "versionId"])
             case "HEAD": (.head, ["partNumber", "versionId"])
             case "PUT" where query.contains("uploadId"):
                 (isCopy ? .copyPart : .putPart, ["uploadId", "partNumber"])
+            case "PUT" where query.contains("acl"): (.putAccessControl, ["acl", "versionId"])
             case "PUT": (isCopy ? .copy : .put, [])
             case "POST" where query.contains("uploads"): (.createUpload, ["uploads"])
             case "POST" where query.contains("uploadId"): (.completeUpload, ["uploadId"])

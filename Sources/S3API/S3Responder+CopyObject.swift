@@ -16,10 +16,14 @@ extension S3Responder {
                     + "object's metadata, storage class, website redirect location or encryption attributes."
             )
         }
+        let list = try requestedAccessControl(exchange)
         let condition = try Self.writeCondition(exchange)
         let checksums = Set([try Self.checksumAlgorithm(exchange)].compactMap { $0 })
         let copy = try await withSource(source) { (record) throws(ObjectStoreError) in
-            try await store.copy(
+            var attributes = attributes ?? record.attributes
+            // The list of the source is no copy's: a copy is private unless its maker says otherwise.
+            attributes.accessControl = list
+            return try await store.copy(
                 record, to: key, in: bucket, attributes: attributes, checksums: checksums, condition: condition,
                 origin: exchange.origin
             )

@@ -60,7 +60,11 @@ extension BucketPolicy {
         guard let principal = object["Principal"] else { throw malformed("Principal is missing") }
         let (resources, excludesResources) = try one(of: "Resource", "NotResource", in: object)
         let patterns = try resources.map { (text) throws(S3Error) in
-            try resource(text, bucket: bucket, hasVariables: hasVariables && !excludesResources)
+            try resource(text, bucket: bucket, hasVariables: hasVariables)
+        }
+        // Where the fact is not known, such a statement would be about everything.
+        guard !excludesResources || !patterns.contains(where: \.hasVariables) else {
+            throw malformed("NotResource cannot have variables")
         }
         let actions = try actions(object, resources: excludesResources ? [] : resources, bucket: bucket)
         return PolicyStatement(

@@ -30,6 +30,3 @@ package enum PolicyKey: String, Sendable, Hashable, CaseIterable {
         self = key
     }
 }
-
-/// What is known of a request; what is not known has no value.
-package typealias PolicyFacts = [PolicyKey: String]

@@ -17,6 +17,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case incorrectNumberOfFilesInPostRequest = "IncorrectNumberOfFilesInPostRequest"
     case internalError = "InternalError"
     case invalidAccessKeyId = "InvalidAccessKeyId"
+    case invalidBucketAclWithObjectOwnership = "InvalidBucketAclWithObjectOwnership"
     case invalidArgument = "InvalidArgument"
     case invalidBucketName = "InvalidBucketName"
     case invalidDigest = "InvalidDigest"
@@ -51,6 +52,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case signatureDoesNotMatch = "SignatureDoesNotMatch"
     case slowDown = "SlowDown"
     case storageFull = "XMinioStorageFull"
+    case unexpectedContent = "UnexpectedContent"
     case userKeyMustBeSpecified = "UserKeyMustBeSpecified"
 
     /// The HTTP status that goes with the code.
@@ -61,7 +63,8 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
             .invalidPart, .invalidPartOrder, .invalidRequest, .invalidURI, .keyTooLong, .malformedXML,
             .metadataTooLarge, .missingRequestBody, .requestTimeout, .accessControlListNotSupported, .badRequest,
             .incorrectNumberOfFilesInPostRequest, .invalidPolicyDocument, .malformedACL, .malformedPolicy,
-            .malformedPOSTRequest, .maximumPostPreDataLengthExceeded, .userKeyMustBeSpecified:
+            .malformedPOSTRequest, .maximumPostPreDataLengthExceeded, .userKeyMustBeSpecified,
+            .invalidBucketAclWithObjectOwnership, .unexpectedContent:
             400
         case .accessDenied, .accessForbidden, .invalidAccessKeyId, .requestTimeTooSkewed, .signatureDoesNotMatch: 403
         case .noSuchBucket, .noSuchKey, .noSuchUpload, .noSuchBucketPolicy, .noSuchCORSConfiguration,
@@ -118,6 +121,8 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .incompleteBody: "You did not provide the number of bytes specified by the Content-Length HTTP header."
         case .internalError: "An internal error occurred. Try again."
         case .invalidAccessKeyId: "The AWS access key ID that you provided does not exist in our records."
+        case .invalidBucketAclWithObjectOwnership: "Bucket cannot have ACLs set with BucketOwnerEnforced"
+        case .unexpectedContent: "This request does not support content."
         case .invalidArgument: "Invalid Argument"
         case .invalidBucketName: "The specified bucket is not valid."
         case .invalidDigest: "The Content-MD5 or checksum value that you specified is not valid."

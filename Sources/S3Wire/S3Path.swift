@@ -6,6 +6,14 @@ package enum S3Path: Sendable, Hashable {
     case bucket(String)
     case object(bucket: String, key: String)
 
+    /// The bucket that it names, or that the object is in.
+    package var bucket: String? {
+        switch self {
+        case .service: nil
+        case .bucket(let bucket), .object(let bucket, _): bucket
+        }
+    }
+
     /// Parses the raw path of a request.
     ///
     /// The parts are decoded but not yet checked against the rules for names; `.` and `..` mean nothing special,

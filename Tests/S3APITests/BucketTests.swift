@@ -36,7 +36,9 @@ import Testing
             try await s3.send("PUT", "/third", body: Array("<nonsense/>".utf8)).expect(400, .malformedXML)
             try await s3.send("PUT", "/third", headers: ["x-amz-bucket-object-lock-enabled": "true"])
                 .expect(501, .notImplemented)
-            try await s3.send("PUT", "/third", headers: ["x-amz-acl": "public-read"]).expect(501, .notImplemented)
+            try await s3.send("PUT", "/third", headers: ["x-amz-acl": "nonsense"]).expect(400, .invalidArgument)
+            try await s3.send("PUT", "/third", headers: ["x-amz-object-ownership": "nonsense"])
+                .expect(400, .invalidArgument)
             try await s3.send("HEAD", "/third").expect(404)
         }
     }
@@ -60,10 +62,10 @@ import Testing
     }
 
     static let missing: [(String, String, KeyValuePairs<String, String>)] = [
-        ("GET", "/bucket", ["acl": ""]), ("GET", "/bucket", ["policy": ""]), ("PUT", "/bucket", ["versioning": ""]),
+        ("GET", "/bucket", ["accelerate": ""]), ("PUT", "/bucket", ["versioning": ""]),
         ("GET", "/bucket", ["versions": ""]), ("PUT", "/bucket", ["lifecycle": ""]),
         ("GET", "/bucket", ["nonsense": ""]),
-        ("DELETE", "/bucket", ["tagging": ""]), ("POST", "/bucket", [:]), ("GET", "/bucket/key", ["acl": ""]),
+        ("DELETE", "/bucket", ["tagging": ""]), ("GET", "/bucket/key", ["retention": ""]),
         ("PUT", "/bucket/key", ["tagging": ""]), ("POST", "/bucket/key", ["select": "", "select-type": "2"]),
         ("POST", "/bucket/key", ["restore": ""]), ("GET", "/bucket/key", ["versionId": "abc"]),
         ("DELETE", "/bucket/key", ["versionId": "abc"]), ("PUT", "/bucket/key", ["nonsense": ""]),
@@ -76,6 +78,7 @@ import Testing
                 try await s3.send(method, path, query).expect(501, .notImplemented)
             }
             #expect(try await s3.objects().isEmpty)
+            try await s3.send("POST", "/bucket").expect(412, .preconditionFailed)
             try await s3.send("PATCH", "/bucket/key").expect(405, .methodNotAllowed)
             try await s3.send("DELETE", "/").expect(405, .methodNotAllowed)
         }
