@@ -17,6 +17,8 @@ struct S3Exchange: Sendable {
     let facts: BucketFacts?
     let time: Instant
     let metrics: S3Metrics
+    /// Where the answer goes.
+    let channel: any Channel
 
     /// Who makes it, for the event that it causes.
     var origin: RequestOrigin { RequestOrigin(principal: proof.principal.name, sourceAddress: sourceAddress) }
@@ -46,7 +48,7 @@ struct S3Exchange: Sendable {
     func replacing(_ request: ReceivedRequest, proof: S3Authentication.Proof) -> S3Exchange {
         S3Exchange(
             request: request, body: body, proof: proof, sourceAddress: sourceAddress, bucket: bucket, facts: facts,
-            time: time, metrics: metrics
+            time: time, metrics: metrics, channel: channel
         )
     }
 

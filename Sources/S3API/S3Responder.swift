@@ -75,7 +75,7 @@ package struct S3Responder: HTTPResponder {
             trace.operation = "Health"
             return Response(status: .ok)
         }
-        var headers = request.headers.map { (name: $0.name.rawName, value: $0.value) }
+        var headers = request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
         headers.append((name: "host", value: host))
         let received = try ReceivedRequest(
             method: request.method.rawValue, target: target, headers: headers, virtualBucket: virtualBucket
@@ -96,7 +96,8 @@ package struct S3Responder: HTTPResponder {
             bucket: bucket,
             facts: facts,
             time: authentication.now(),
-            metrics: metrics
+            metrics: metrics,
+            channel: context.channel
         )
         try await authorise(operation, exchange)
         do {
