@@ -26,18 +26,23 @@ extension JSONValue {
 
     /// Parses one JSON document from UTF-8 bytes.
     ///
+    /// - Parameter refusingRepeatedKeys: whether an object that has a key twice is malformed; else the last one counts.
     /// - Throws: as `parse(_:)`.
-    package static func parse(bytes: [UInt8]) throws(JSONError) -> JSONValue {
-        var parser = JSONParser(bytes: bytes)
+    package static func parse(bytes: [UInt8], refusingRepeatedKeys: Bool = false) throws(JSONError) -> JSONValue {
+        var parser = JSONParser(bytes: bytes, refusesRepeatedKeys: refusingRepeatedKeys)
         return try parser.document()
     }
 }
 
 private struct JSONParser {
     let bytes: [UInt8]
+    let refusesRepeatedKeys: Bool
     var position = 0
 
-    init(bytes: [UInt8]) { self.bytes = bytes }
+    init(bytes: [UInt8], refusesRepeatedKeys: Bool) {
+        self.bytes = bytes
+        self.refusesRepeatedKeys = refusesRepeatedKeys
+    }
 
     mutating func document() throws(JSONError) -> JSONValue {
         skipWhiteSpace()
@@ -99,6 +104,7 @@ private struct JSONParser {
             skipWhiteSpace()
             guard current == UInt8(ascii: "\"") else { throw malformed("expected a key in double quotes") }
             let key = try string()
+            guard !refusesRepeatedKeys || object[key] == nil else { throw malformed("a key is given twice") }
             skipWhiteSpace()
             guard current == UInt8(ascii: ":") else { throw malformed("expected ':'") }
             position += 1

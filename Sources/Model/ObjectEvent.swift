@@ -3,6 +3,7 @@ package struct ObjectEvent: Sendable, Hashable {
     /// What made the object, in S3's names of events.
     package enum Cause: String, Sendable, Hashable {
         case put = "s3:ObjectCreated:Put"
+        case post = "s3:ObjectCreated:Post"
         case copy = "s3:ObjectCreated:Copy"
         case multipart = "s3:ObjectCreated:CompleteMultipartUpload"
     }

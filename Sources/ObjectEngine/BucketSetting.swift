@@ -6,6 +6,8 @@ package enum BucketSetting: String, Sendable, CaseIterable {
     case publicAccessBlock
     /// The canned access control list.
     case accessControl
+    /// Whether access control lists count.
+    case ownership
     /// Which web pages of other origins may use it.
     case cors
     /// What is deleted by itself, and when.

@@ -19,6 +19,7 @@ extension ObjectAttributes {
             members.append(("checksums", .map(named)))
         }
         if checksumType != .fullObject { members.append(("checksumType", .string(checksumType.rawValue))) }
+        if accessControl != .private { members.append(("acl", .string(accessControl.rawValue))) }
         return members.isEmpty ? "" : JSONValue.object(JSONObject(members)).text()
     }
 
@@ -43,6 +44,12 @@ extension ObjectAttributes {
         }
         checksumType =
             (object["checksumType"]?.stringValue).flatMap(ChecksumType.init(rawValue:)) ?? .fullObject
+        accessControl = Self.accessControl(object["acl"])
+    }
+
+    /// A list that a later version wrote, and this one does not know, lets nobody in.
+    private static func accessControl(_ value: JSONValue?) -> CannedAccessControl {
+        value?.stringValue.flatMap(CannedAccessControl.init(rawValue:)) ?? .private
     }
 
     /// Keys and values in turn: other than in an object, keys that only look the same stay apart.

@@ -16,6 +16,8 @@ package struct ObjectAttributes: Sendable, Hashable {
     /// Checksums of the content in base64; composite ones end in `-` and the number of parts.
     package var checksums: [ChecksumAlgorithm: String]
     package var checksumType: ChecksumType
+    /// Whom its list lets in.
+    package var accessControl = CannedAccessControl.private
 
     package init(
         contentType: String = defaultContentType,

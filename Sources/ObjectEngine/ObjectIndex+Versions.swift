@@ -147,10 +147,8 @@ extension ObjectIndex {
         )?[0] ?? 0
     }
 
-    /// Replaces an object's tags, wherever its row is.
-    func setTags(_ tags: TagSet, of record: ObjectRecord) throws {
-        var attributes = record.attributes
-        attributes.tags = tags
+    /// Replaces what a client said about an object, wherever its row is.
+    func setAttributes(_ attributes: ObjectAttributes, of record: ObjectRecord) throws {
         for table in ["objects", "versions"] {
             try execute(
                 "UPDATE \(table) SET attributes = ? WHERE content = ?",

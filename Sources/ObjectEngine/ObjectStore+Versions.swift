@@ -30,9 +30,34 @@ extension ObjectStore {
         version: VersionID? = nil,
         in bucket: BucketName
     ) async throws(ObjectStoreError) -> FoundVersion {
+        try await change(key, version, bucket) { $0.tags = tags }
+    }
+
+    /// Replaces the access control list of an object, or of one of its versions; nothing else about it changes.
+    ///
+    /// - Returns: what was found; the list changed only where that is an object.
+    /// - Throws: `noSuchBucket`, `storageFull`, `io`, `closed`.
+    package func setAccessControl(
+        _ list: CannedAccessControl,
+        of key: ObjectKey,
+        version: VersionID? = nil,
+        in bucket: BucketName
+    ) async throws(ObjectStoreError) -> FoundVersion {
+        try await change(key, version, bucket) { $0.accessControl = list }
+    }
+
+    private func change(
+        _ key: ObjectKey,
+        _ version: VersionID?,
+        _ bucket: BucketName,
+        _ body: @escaping @Sendable (inout ObjectAttributes) -> Void
+    ) async throws(ObjectStoreError) -> FoundVersion {
         try await write { index in
             let found = try index.find(key, version: version, in: index.bucketRow(bucket))
-            if case .object(let record) = found { try index.setTags(tags, of: record) }
+            guard case .object(let record) = found else { return found }
+            var attributes = record.attributes
+            body(&attributes)
+            try index.setAttributes(attributes, of: record)
             return found
         }
     }

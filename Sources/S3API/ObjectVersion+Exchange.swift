@@ -4,6 +4,11 @@ import ObjectEngine
 import S3Wire
 
 extension S3Exchange {
+    /// As that of the request.
+    func version() throws(S3Error) -> VersionID? { try request.version() }
+}
+
+extension ReceivedRequest {
     /// The version that the query names; `nil` for the latest.
     ///
     /// - Throws: `S3Error` with `invalidArgument`.

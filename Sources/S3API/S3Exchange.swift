@@ -10,13 +10,47 @@ struct S3Exchange: Sendable {
     let request: ReceivedRequest
     let body: RequestBody
     let proof: S3Authentication.Proof
-    let origin: RequestOrigin
+    let sourceAddress: String
+    /// The bucket that it is about; `nil` for the whole store.
+    let bucket: BucketName?
+    /// What is known of that bucket; `nil` where there is none.
+    let facts: BucketFacts?
+    let time: Instant
     let metrics: S3Metrics
     /// Where the answer goes.
     let channel: any Channel
 
-    /// The owner that answers name: there is one only, as long as there is one administrator.
-    var owner: OwnerElement { OwnerElement(id: origin.principal, displayName: origin.principal) }
+    /// Who makes it, for the event that it causes.
+    var origin: RequestOrigin { RequestOrigin(principal: proof.principal.name, sourceAddress: sourceAddress) }
+
+    /// The owner that answers name: of the bucket, and so of all that is in it.
+    var owner: OwnerElement {
+        let name = facts?.owner ?? origin.principal
+        return OwnerElement(id: name, displayName: name)
+    }
+
+    var isByAdministrator: Bool {
+        guard case .administrator = proof.principal else { return false }
+        return true
+    }
+
+    /// What conditions of policies can ask for.
+    ///
+    /// - Parameter isList: whether the bucket is listed.
+    func policyFacts(isList: Bool) -> PolicyFacts {
+        PolicyFacts(
+            of: request, by: proof.principal, method: proof.method, isList: isList, sourceAddress: sourceAddress,
+            now: time
+        )
+    }
+
+    /// The same by somebody else, with another request.
+    func replacing(_ request: ReceivedRequest, proof: S3Authentication.Proof) -> S3Exchange {
+        S3Exchange(
+            request: request, body: body, proof: proof, sourceAddress: sourceAddress, bucket: bucket, facts: facts,
+            time: time, metrics: metrics, channel: channel
+        )
+    }
 
     var query: QueryItems { request.query }
 

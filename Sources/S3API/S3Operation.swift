@@ -18,6 +18,22 @@ enum S3Operation: Sendable, Hashable {
         case listObjectsV2 = "ListObjectsV2"
         case listUploads = "ListMultipartUploads"
         case deleteObjects = "DeleteObjects"
+        case getPolicy = "GetBucketPolicy"
+        case putPolicy = "PutBucketPolicy"
+        case deletePolicy = "DeleteBucketPolicy"
+        case getPolicyStatus = "GetBucketPolicyStatus"
+        case getPublicAccessBlock = "GetPublicAccessBlock"
+        case putPublicAccessBlock = "PutPublicAccessBlock"
+        case deletePublicAccessBlock = "DeletePublicAccessBlock"
+        case getOwnership = "GetBucketOwnershipControls"
+        case putOwnership = "PutBucketOwnershipControls"
+        case deleteOwnership = "DeleteBucketOwnershipControls"
+        case getAccessControl = "GetBucketAcl"
+        case putAccessControl = "PutBucketAcl"
+        case getCORS = "GetBucketCors"
+        case putCORS = "PutBucketCors"
+        case deleteCORS = "DeleteBucketCors"
+        case postObject = "PostObject"
     }
 
     enum OfObject: String {
@@ -36,6 +52,8 @@ enum S3Operation: Sendable, Hashable {
         case listParts = "ListParts"
         case completeUpload = "CompleteMultipartUpload"
         case abortUpload = "AbortMultipartUpload"
+        case getAccessControl = "GetObjectAcl"
+        case putAccessControl = "PutObjectAcl"
     }
 
     case service(OfService)
@@ -54,7 +72,7 @@ enum S3Operation: Sendable, Hashable {
     /// - Throws: `S3Error` with `notImplemented` and `methodNotAllowed` for what Apus does not do, `invalidURI`,
     ///   `invalidBucketName`, `keyTooLong`, `invalidArgument` for names that cannot be.
     init(of request: ReceivedRequest) throws(S3Error) {
-        switch try S3Path(parsing: request.path) {
+        switch try S3Path(of: request) {
         case .service:
             guard request.method == "GET" else { throw S3Error(.methodNotAllowed) }
             try Subresources.check(request.query, allowing: [])
@@ -87,6 +105,10 @@ enum S3Operation: Sendable, Hashable {
 
     private static func ofBucket(_ request: ReceivedRequest) throws(S3Error) -> OfBucket {
         let query = request.query
+        if let (operation, subresource) = accessOperation(request) {
+            try Subresources.check(query, allowing: [subresource])
+            return operation
+        }
         let (operation, subresource): (OfBucket, String?) =
             switch request.method {
             case "GET" where query.contains("location"): (.getLocation, "location")
@@ -100,7 +122,7 @@ enum S3Operation: Sendable, Hashable {
             case "HEAD": (.head, nil)
             case "DELETE": (.delete, nil)
             case "POST" where query.contains("delete"): (.deleteObjects, "delete")
-            case "POST": throw S3Error(.notImplemented)
+            case "POST": (.postObject, nil)
             default: throw S3Error(.methodNotAllowed)
             }
         try Subresources.check(query, allowing: subresource.map { [$0] } ?? [])
@@ -118,11 +140,13 @@ enum S3Operation: Sendable, Hashable {
             case "GET" where query.contains("uploadId"): (.listParts, ["uploadId"])
             case "GET" where query.contains("tagging"): (.getTagging, ["tagging", "versionId"])
             case "GET" where query.contains("attributes"): (.getAttributes, ["attributes", "versionId"])
+            case "GET" where query.contains("acl"): (.getAccessControl, ["acl", "versionId"])
             case "GET": (.get, ["partNumber", "versionId"])
             case "HEAD": (.head, ["partNumber", "versionId"])
             case "PUT" where query.contains("uploadId"):
                 (isCopy ? .copyPart : .putPart, ["uploadId", "partNumber"])
             case "PUT" where query.contains("tagging"): (.putTagging, ["tagging", "versionId"])
+            case "PUT" where query.contains("acl"): (.putAccessControl, ["acl", "versionId"])
             case "PUT": (isCopy ? .copy : .put, [])
             case "POST" where query.contains("uploads"): (.createUpload, ["uploads"])
             case "POST" where query.contains("uploadId"): (.completeUpload, ["uploadId"])

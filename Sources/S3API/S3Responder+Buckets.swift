@@ -16,13 +16,29 @@ extension S3Responder {
         if exchange.header("x-amz-bucket-object-lock-enabled")?.lowercased() == "true" {
             throw S3Error(.notImplemented, "Object lock is not implemented.")
         }
-        try Self.checkAccessControl(exchange)
+        let list = try requestedAccessControl(exchange)
+        let ownership = try Self.requestedOwnership(exchange)
+        guard !list.isPublic || ownership != .bucketOwnerEnforced else {
+            throw S3Error(.invalidBucketAclWithObjectOwnership)
+        }
         _ = try CreateBucketRequest(parsing: try await exchange.readDocument(limit: 64 << 10))
         guard try await store.createBucket(name, owner: exchange.origin.principal) else {
             let owner = try await store.bucket(name)?.owner
             throw S3Error(owner == exchange.origin.principal ? .bucketAlreadyOwnedByYou : .bucketAlreadyExists)
         }
+        var settings: [BucketSetting: String?] = [:]
+        if list.isPublic { settings[.accessControl] = list.rawValue }
+        if let ownership { settings[.ownership] = String(decoding: ownership.xml, as: UTF8.self) }
+        if !settings.isEmpty { try await store.set(settings, of: name) }
         return Response(status: .ok, headers: [.location: "/\(name.text)"])
+    }
+
+    private static func requestedOwnership(_ exchange: S3Exchange) throws(S3Error) -> ObjectOwnership? {
+        guard let text = exchange.header("x-amz-object-ownership") else { return nil }
+        guard let ownership = ObjectOwnership(rawValue: text) else {
+            throw S3Error(.invalidArgument, "Invalid x-amz-object-ownership header: \(text)")
+        }
+        return ownership
     }
 
     func headBucket(_ name: BucketName) async throws -> Response {

@@ -17,12 +17,16 @@ extension S3Responder {
                     + "object's metadata, storage class, website redirect location or encryption attributes."
             )
         }
+        let list = try requestedAccessControl(exchange)
         let condition = try Self.writeCondition(exchange)
         let checksums = Set([try Self.checksumAlgorithm(exchange)].compactMap { $0 })
         let (copy, sourceVersion) = try await withSource(source) { record in
-            try await store.copy(
-                record, to: key, in: bucket, attributes: record.attributes.copied(by: exchange.request, directives),
-                checksums: checksums, condition: condition, origin: exchange.origin
+            var attributes = try record.attributes.copied(by: exchange.request, directives)
+            // The list of the source is no copy's: a copy is private unless its maker says otherwise.
+            attributes.accessControl = list
+            return try await store.copy(
+                record, to: key, in: bucket, attributes: attributes, checksums: checksums, condition: condition,
+                origin: exchange.origin
             )
         }
         var headers: HTTPFields = [:]

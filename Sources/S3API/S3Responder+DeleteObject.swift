@@ -31,6 +31,15 @@ extension S3Responder {
                 failed.append((entry, error))
             }
         }
+        let needs = known.map { known in
+            AccessNeed(
+                known.deletion.version == nil ? .deleteObject : .deleteObjectVersion, bucket, known.deletion.key,
+                version: known.deletion.version
+            )
+        }
+        let denied = try await deniedDeletions(needs, exchange)
+        failed += denied.sorted().map { (known[$0].entry, S3Error(.accessDenied)) }
+        known = known.indices.filter { !denied.contains($0) }.map { known[$0] }
         var deleted: [DeleteResult.Deleted] = []
         let outcomes = try await store.delete(known.map(\.deletion), in: bucket)
         for (entry, outcome) in zip(known.map(\.entry), outcomes) {

@@ -7,12 +7,14 @@ import S3Wire
 extension S3Responder {
     func createUpload(_ key: ObjectKey, in bucket: BucketName, _ exchange: S3Exchange) async throws -> Response {
         try Self.checkUnsupported(exchange)
+        var attributes = try ObjectAttributes(of: exchange.request)
+        attributes.accessControl = try requestedAccessControl(exchange)
         let checksum = try Self.checksumAlgorithm(exchange)
         let type = try Self.checksumType(exchange, for: checksum)
         let upload = try await store.createUpload(
             of: key,
             in: bucket,
-            attributes: try ObjectAttributes(of: exchange.request),
+            attributes: attributes,
             checksum: checksum,
             checksumType: type,
             origin: exchange.origin

@@ -13,6 +13,7 @@ extension S3Responder {
     func putObject(_ key: ObjectKey, in bucket: BucketName, _ exchange: S3Exchange) async throws -> Response {
         try Self.checkUnsupported(exchange)
         var attributes = try ObjectAttributes(of: exchange.request)
+        attributes.accessControl = try requestedAccessControl(exchange)
         let condition = try Self.writeCondition(exchange)
         if try exchange.announcedLength() >= Self.largeContent, try await store.bucket(bucket) == nil {
             throw S3Error(.noSuchBucket)
@@ -72,22 +73,9 @@ extension S3Responder {
     ///
     /// - Throws: `S3Error` with `notImplemented`.
     static func checkUnsupported(_ exchange: S3Exchange) throws(S3Error) {
-        try checkAccessControl(exchange)
         let prefixes = ["x-amz-server-side-encryption", "x-amz-object-lock-"]
         for (name, _) in exchange.request.headers where prefixes.contains(where: name.hasPrefix) {
             throw S3Error(.notImplemented, "The header \(name) implies functionality that is not implemented.")
-        }
-    }
-
-    /// Everything belongs to its owner alone, so that only access control lists that say so are accepted.
-    ///
-    /// - Throws: `S3Error` with `notImplemented`.
-    static func checkAccessControl(_ exchange: S3Exchange) throws(S3Error) {
-        let accepted = ["private", "bucket-owner-full-control", "bucket-owner-read"]
-        let list = exchange.header("x-amz-acl")
-        let grant = exchange.request.headers.first { $0.name.hasPrefix("x-amz-grant-") }
-        guard list.map(accepted.contains) ?? true, grant == nil else {
-            throw S3Error(.notImplemented, "Access control lists other than \"private\" are not implemented.")
         }
     }
 }

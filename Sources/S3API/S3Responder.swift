@@ -8,8 +8,9 @@ import S3Wire
 
 /// Answers the S3 API over an object store.
 ///
-/// Requests name buckets in the path, and are signed with Signature Version 4. Works on the raw request target:
-/// nothing is normalised, so that `a//b/../c` is a key like any other. Give the server `S3Server.http1()`.
+/// Requests name buckets in the path or in the host, and are signed with Signature Version 4, or are nobody's. Works
+/// on the raw request target: nothing is normalised, so that `a//b/../c` is a key like any other. Give the server
+/// `S3Server.http1()`.
 package struct S3Responder: HTTPResponder {
     package typealias Context = S3RequestContext
 
@@ -17,68 +18,112 @@ package struct S3Responder: HTTPResponder {
     static let documentLimit = 8 << 20
 
     let store: ObjectStore
-    private let authentication: S3Authentication
+    let authentication: S3Authentication
+    let rulesCache = BucketRulesCache()
+    private let virtualHosts: VirtualHosts
     private let metrics = S3Metrics()
 
+    /// What is known of a request for its answer, also where it fails.
+    private struct Trace {
+        /// S3's name, or `Unknown`.
+        var operation = "Unknown"
+        var crossOrigin = CrossOrigin.anyone
+    }
+
     /// - Parameters:
+    ///   - domains: the domains below which buckets have host names.
     ///   - secret: the secret key and the principal of an access key; `nil` for one that is not known.
     ///   - now: the clock that signatures are held against.
     package init(
         store: ObjectStore,
+        domains: [String] = [],
         secret: @escaping @Sendable (_ accessKey: String) -> (secret: String, principal: Principal)?,
         now: @escaping @Sendable () -> Instant
     ) {
         self.store = store
+        virtualHosts = VirtualHosts(domains)
         authentication = S3Authentication(secret: secret, now: now)
     }
 
     package func respond(to request: Request, context: S3RequestContext) async -> Response {
         let requestID = Self.newRequestID()
-        var operation = "Unknown"
+        var trace = Trace()
         var response: Response
         do {
-            response = try await answer(request, context: context, operation: &operation)
+            response = try await answer(request, context: context, &trace)
         } catch {
             let failure = S3Error(error)
-            report(failure, operation: operation, requestID: requestID, logger: context.logger)
+            report(failure, operation: trace.operation, requestID: requestID, logger: context.logger)
             response = Self.answer(to: failure, request: request, requestID: requestID)
         }
         response.headers.set("x-amz-request-id", requestID)
-        CrossOrigin.mark(&response)
-        metrics.answered(operation, status: response.status.code)
+        trace.crossOrigin.mark(&response)
+        metrics.answered(trace.operation, status: response.status.code)
         return response
     }
 
     private func answer(
         _ request: Request,
         context: S3RequestContext,
-        operation name: inout String
+        _ trace: inout Trace
     ) async throws -> Response {
         let target = request.head.path ?? ""
-        switch (request.method, target) {
-        case (.options, _):
-            name = "Preflight"
-            return CrossOrigin.preflight(request.headers)
-        case (.get, "/minio/health/live"), (.head, "/minio/health/live"):
-            name = "Health"
+        let host = request.head.authority ?? ""
+        let virtualBucket = virtualHosts.bucket(inHost: host)
+        let isGetOrHead = request.method == .get || request.method == .head
+        if isGetOrHead, target == "/minio/health/live", virtualBucket == nil {
+            trace.operation = "Health"
             return Response(status: .ok)
-        default: break
         }
         var headers = request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
-        headers.append((name: "host", value: request.head.authority ?? ""))
-        let received = try ReceivedRequest(method: request.method.rawValue, target: target, headers: headers)
-        let proof = try authentication.authenticate(received)
+        headers.append((name: "host", value: host))
+        let received = try ReceivedRequest(
+            method: request.method.rawValue, target: target, headers: headers, virtualBucket: virtualBucket
+        )
+        if request.method == .options { return try await preflight(received, &trace) }
         let operation = try S3Operation(of: received)
-        name = operation.name
+        trace.operation = operation.name
+        let bucket = operation.bucket
+        let facts = if let bucket { try await store.facts(of: bucket) } else { BucketFacts?.none }
+        if let bucket, let facts, facts.settings[.cors] != nil {
+            trace.crossOrigin = CrossOrigin(try rulesCache.rules(facts, of: bucket).crossOrigin, received)
+        }
         let exchange = S3Exchange(
             request: received,
             body: request.body,
-            proof: proof,
-            origin: RequestOrigin(principal: proof.principal.name, sourceAddress: context.sourceAddress),
+            proof: try authentication.authenticate(received),
+            sourceAddress: context.sourceAddress,
+            bucket: bucket,
+            facts: facts,
+            time: authentication.now(),
             metrics: metrics,
             channel: context.channel
         )
-        return try await perform(operation, exchange)
+        try await authorise(operation, exchange)
+        do {
+            return try await perform(operation, exchange)
+        } catch {
+            guard !exchange.isByAdministrator, S3Error(error).code == .noSuchKey,
+                try await !mayLearnOfMissing(exchange)
+            else { throw error }
+            throw S3Error(.accessDenied)
+        }
+    }
+
+    /// Answers a browser that asks what a page may do: by the rules of the bucket, if it has any.
+    private func preflight(_ request: ReceivedRequest, _ trace: inout Trace) async throws -> Response {
+        trace.operation = "Preflight"
+        var configuration: CrossOriginConfiguration?
+        // What names no bucket has no rules.
+        if let bucket = try? S3Path(of: request).bucket.map({ try BucketName($0) }),
+            let facts = try await store.facts(of: bucket), facts.settings[.cors] != nil
+        {
+            configuration = try rulesCache.rules(facts, of: bucket).crossOrigin
+        }
+        if configuration != nil { trace.crossOrigin = .ruled(nil) }
+        let (response, crossOrigin) = try CrossOrigin.preflight(configuration, request)
+        trace.crossOrigin = crossOrigin
+        return response
     }
 
     private func perform(_ operation: S3Operation, _ exchange: S3Exchange) async throws -> Response {
@@ -106,6 +151,22 @@ package struct S3Responder: HTTPResponder {
         case .listObjectsV2: try await listObjectsV2(bucket, exchange)
         case .listUploads: try await listUploads(bucket, exchange)
         case .deleteObjects: try await deleteObjects(bucket, exchange)
+        case .getPolicy: try getPolicy(exchange)
+        case .putPolicy: try await putPolicy(of: bucket, exchange)
+        case .deletePolicy: try await deletePolicy(of: bucket)
+        case .getPolicyStatus: try getPolicyStatus(exchange)
+        case .getPublicAccessBlock: try getPublicAccessBlock(exchange)
+        case .putPublicAccessBlock: try await putPublicAccessBlock(of: bucket, exchange)
+        case .deletePublicAccessBlock: try await deletePublicAccessBlock(of: bucket)
+        case .getOwnership: try getOwnership(exchange)
+        case .putOwnership: try await putOwnership(of: bucket, exchange)
+        case .deleteOwnership: try await deleteOwnership(of: bucket)
+        case .getAccessControl: try getAccessControl(exchange)
+        case .putAccessControl: try await putAccessControl(of: bucket, exchange)
+        case .getCORS: try getCORS(exchange)
+        case .putCORS: try await putCORS(of: bucket, exchange)
+        case .deleteCORS: try await deleteCORS(of: bucket)
+        case .postObject: try await postObject(in: bucket, exchange)
         }
     }
 
@@ -130,6 +191,8 @@ package struct S3Responder: HTTPResponder {
         case .listParts: try await listParts(key, in: bucket, exchange)
         case .completeUpload: try await completeUpload(key, in: bucket, exchange)
         case .abortUpload: try await abortUpload(key, in: bucket, exchange)
+        case .getAccessControl: try await getAccessControl(of: key, in: bucket, exchange)
+        case .putAccessControl: try await putAccessControl(of: key, in: bucket, exchange)
         }
     }
 

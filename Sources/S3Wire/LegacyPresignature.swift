@@ -25,21 +25,25 @@ package struct LegacyPresignature: Sendable {
     /// - Throws: `S3Error` with `accessDenied` for an incomplete one, `invalidArgument` where there is another
     ///   signature.
     package init?(of request: ReceivedRequest) throws(S3Error) {
-        guard let accessKey = request.query["AWSAccessKeyId"] else { return nil }
+        guard let accessKey = request.query["AWSAccessKeyId"] else {
+            guard !request.query.contains("Signature") else { throw Self.incomplete }
+            return nil
+        }
         guard request.header("authorization") == nil, !request.query.contains("X-Amz-Signature") else {
             throw S3Error(.invalidArgument, "Only one way of authorization may be used.")
         }
         guard let signature = request.query["Signature"], let expires = request.query["Expires"].flatMap({ Int64($0) }),
             (0...9_000_000_000).contains(expires)
-        else {
-            throw S3Error(
-                .accessDenied,
-                "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters."
-            )
-        }
+        else { throw Self.incomplete }
         self.accessKey = accessKey
         self.signature = signature
         self.expires = Instant(seconds: expires)
+    }
+
+    private static var incomplete: S3Error {
+        S3Error(
+            .accessDenied, "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters."
+        )
     }
 
     /// Verifies time and signature of the request that this was read from.
@@ -66,7 +70,9 @@ package struct LegacyPresignature: Sendable {
         let parameters = request.query.items.filter { Self.signedParameters.contains($0.name) }
             .sorted { $0.name < $1.name }
             .map { $0.value.isEmpty ? $0.name : "\($0.name)=\($0.value)" }
-        let resource = parameters.isEmpty ? request.path : "\(request.path)?\(parameters.joined(separator: "&"))"
+        // The bucket belongs to what is signed, wherever it stands.
+        let path = request.virtualBucket.map { "/\($0)\(request.path)" } ?? request.path
+        let resource = parameters.isEmpty ? path : "\(path)?\(parameters.joined(separator: "&"))"
         return """
             \(request.method)
             \(request.header("content-md5") ?? "")

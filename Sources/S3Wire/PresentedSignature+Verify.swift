@@ -33,13 +33,22 @@ extension PresentedSignature {
             }
             guard now - time <= .seconds(expiry) else {
                 let end = time + .seconds(expiry)
-                throw S3Error(.accessDenied, "Request has expired.", details: [("Expires", end.rfc3339())])
+                throw S3Error(
+                    .accessDenied,
+                    "Request has expired.",
+                    details: [
+                        ("X-Amz-Expires", String(expiry)), ("Expires", end.rfc3339()), ("ServerTime", now.rfc3339()),
+                    ]
+                )
             }
         } else {
             guard time - now <= Self.maximumClockSkew, now - time <= Self.maximumClockSkew else {
                 throw S3Error(
                     .requestTimeTooSkewed,
-                    details: [("RequestTime", signingTime), ("ServerTime", now.rfc3339())]
+                    details: [
+                        ("RequestTime", signingTime), ("ServerTime", now.rfc3339()),
+                        ("MaxAllowedSkewMilliseconds", String(Self.maximumClockSkew.components.seconds * 1000)),
+                    ]
                 )
             }
         }

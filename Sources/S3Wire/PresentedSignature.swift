@@ -20,6 +20,12 @@ package struct PresentedSignature: Sendable {
     /// What the signature covers of the body.
     package let payload: PayloadHash
 
+    /// What makes a query a signed one: with any of these it is verified, or refused where it is not whole, and never
+    /// taken for the request of somebody unknown.
+    private static let queryMarks: Set<String> = [
+        "x-amz-algorithm", "x-amz-credential", "x-amz-expires", "x-amz-signature", "x-amz-signedheaders",
+    ]
+
     /// Whether the signature stands in the query.
     package var isPresigned: Bool { expiry != nil }
 
@@ -30,7 +36,7 @@ package struct PresentedSignature: Sendable {
     ///   (headers that must be signed and are not).
     package init?(of request: ReceivedRequest) throws(S3Error) {
         let authorization = request.header("authorization")
-        let isPresigned = request.query.contains("X-Amz-Signature") || request.query.contains("X-Amz-Algorithm")
+        let isPresigned = request.query.items.contains { Self.queryMarks.contains($0.name.lowercasedIfNeeded()) }
         switch (authorization, isPresigned) {
         case (nil, false):
             guard !request.query.contains("AWSAccessKeyId") else { throw Self.unsupportedMechanism }
@@ -118,7 +124,7 @@ package struct PresentedSignature: Sendable {
     }
 
     /// Takes `accessKey/date/region/service/aws4_request` apart; the access key itself may contain slashes.
-    private static func credential(
+    static func credential(
         _ text: Substring,
         orThrow code: S3ErrorCode
     ) throws(S3Error) -> (String, CredentialScope) {

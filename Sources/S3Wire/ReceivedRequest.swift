@@ -6,11 +6,21 @@ package struct ReceivedRequest: Sendable {
     package let query: QueryItems
     /// With `Host`; names in lower case.
     package let headers: [(name: String, value: String)]
+    /// The bucket that the host names, not yet checked; `nil` where the path begins with it.
+    package let virtualBucket: String?
 
-    /// - Parameter target: what stands in the request line: a path and a query.
+    /// - Parameters:
+    ///   - target: what stands in the request line: a path and a query.
+    ///   - virtualBucket: the bucket that the host names, if it does.
     /// - Throws: `S3Error` with `invalidURI` where the query is not percent-encoded UTF-8.
-    package init(method: String, target: String, headers: [(name: String, value: String)]) throws(S3Error) {
+    package init(
+        method: String,
+        target: String,
+        headers: [(name: String, value: String)],
+        virtualBucket: String? = nil
+    ) throws(S3Error) {
         self.method = method
+        self.virtualBucket = virtualBucket
         let path = target.utf8.prefix { $0 != UInt8(ascii: "?") }
         self.path = String(Substring(path))
         query = try QueryItems(parsing: Substring(target.utf8.dropFirst(path.count + 1)))

@@ -1,6 +1,8 @@
 /// The error codes of S3 that Apus answers with (S3 API reference, "List of error codes").
 package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
+    case accessControlListNotSupported = "AccessControlListNotSupported"
     case accessDenied = "AccessDenied"
+    case accessForbidden = "AccessForbidden"
     case authorizationHeaderMalformed = "AuthorizationHeaderMalformed"
     case authorizationQueryParametersError = "AuthorizationQueryParametersError"
     case badDigest = "BadDigest"
@@ -8,18 +10,22 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case bucketAlreadyExists = "BucketAlreadyExists"
     case bucketAlreadyOwnedByYou = "BucketAlreadyOwnedByYou"
     case bucketNotEmpty = "BucketNotEmpty"
+    case contentSHA256Mismatch = "XAmzContentSHA256Mismatch"
     case entityTooLarge = "EntityTooLarge"
     case entityTooSmall = "EntityTooSmall"
     case illegalVersioningConfiguration = "IllegalVersioningConfigurationException"
     case incompleteBody = "IncompleteBody"
+    case incorrectNumberOfFilesInPostRequest = "IncorrectNumberOfFilesInPostRequest"
     case internalError = "InternalError"
     case invalidAccessKeyId = "InvalidAccessKeyId"
+    case invalidBucketAclWithObjectOwnership = "InvalidBucketAclWithObjectOwnership"
     case invalidArgument = "InvalidArgument"
     case invalidBucketName = "InvalidBucketName"
     case invalidDigest = "InvalidDigest"
     case invalidPart = "InvalidPart"
     case invalidPartNumber = "InvalidPartNumber"
     case invalidPartOrder = "InvalidPartOrder"
+    case invalidPolicyDocument = "InvalidPolicyDocument"
     case invalidRange = "InvalidRange"
     case invalidRedirectLocation = "InvalidRedirectLocation"
     case invalidRequest = "InvalidRequest"
@@ -27,24 +33,33 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case invalidTag = "InvalidTag"
     case invalidURI = "InvalidURI"
     case keyTooLong = "KeyTooLongError"
+    case malformedACL = "MalformedACLError"
+    case malformedPolicy = "MalformedPolicy"
+    case malformedPOSTRequest = "MalformedPOSTRequest"
     case malformedXML = "MalformedXML"
+    case maximumPostPreDataLengthExceeded = "MaxPostPreDataLengthExceeded"
     case metadataTooLarge = "MetadataTooLarge"
     case methodNotAllowed = "MethodNotAllowed"
     case missingContentLength = "MissingContentLength"
     case missingRequestBody = "MissingRequestBodyError"
     case noSuchBucket = "NoSuchBucket"
+    case noSuchBucketPolicy = "NoSuchBucketPolicy"
+    case noSuchCORSConfiguration = "NoSuchCORSConfiguration"
     case noSuchKey = "NoSuchKey"
+    case noSuchPublicAccessBlockConfiguration = "NoSuchPublicAccessBlockConfiguration"
     case noSuchUpload = "NoSuchUpload"
     case noSuchVersion = "NoSuchVersion"
     case notImplemented = "NotImplemented"
+    case ownershipControlsNotFound = "OwnershipControlsNotFoundError"
     case preconditionFailed = "PreconditionFailed"
-    case requestTimeTooSkewed = "RequestTimeTooSkewed"
     case requestTimeout = "RequestTimeout"
+    case requestTimeTooSkewed = "RequestTimeTooSkewed"
     case serviceUnavailable = "ServiceUnavailable"
     case signatureDoesNotMatch = "SignatureDoesNotMatch"
     case slowDown = "SlowDown"
     case storageFull = "XMinioStorageFull"
-    case contentSHA256Mismatch = "XAmzContentSHA256Mismatch"
+    case unexpectedContent = "UnexpectedContent"
+    case userKeyMustBeSpecified = "UserKeyMustBeSpecified"
 
     /// The HTTP status that goes with the code.
     package var status: Int {
@@ -52,11 +67,16 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .authorizationHeaderMalformed, .authorizationQueryParametersError, .badDigest, .contentSHA256Mismatch,
             .entityTooLarge, .entityTooSmall, .incompleteBody, .invalidArgument, .invalidBucketName, .invalidDigest,
             .invalidPart, .invalidPartOrder, .invalidRequest, .invalidURI, .keyTooLong, .malformedXML,
-            .metadataTooLarge, .missingRequestBody, .requestTimeout, .badRequest, .illegalVersioningConfiguration,
-            .invalidRedirectLocation, .invalidStorageClass, .invalidTag:
+            .metadataTooLarge, .missingRequestBody, .requestTimeout, .accessControlListNotSupported, .badRequest,
+            .illegalVersioningConfiguration, .incorrectNumberOfFilesInPostRequest, .invalidPolicyDocument,
+            .invalidRedirectLocation, .invalidStorageClass, .invalidTag, .malformedACL, .malformedPolicy,
+            .malformedPOSTRequest, .maximumPostPreDataLengthExceeded, .userKeyMustBeSpecified,
+            .invalidBucketAclWithObjectOwnership, .unexpectedContent:
             400
-        case .accessDenied, .invalidAccessKeyId, .requestTimeTooSkewed, .signatureDoesNotMatch: 403
-        case .noSuchBucket, .noSuchKey, .noSuchUpload, .noSuchVersion: 404
+        case .accessDenied, .accessForbidden, .invalidAccessKeyId, .requestTimeTooSkewed, .signatureDoesNotMatch: 403
+        case .noSuchBucket, .noSuchKey, .noSuchUpload, .noSuchVersion, .noSuchBucketPolicy, .noSuchCORSConfiguration,
+            .noSuchPublicAccessBlockConfiguration, .ownershipControlsNotFound:
+            404
         case .methodNotAllowed: 405
         case .bucketAlreadyExists, .bucketAlreadyOwnedByYou, .bucketNotEmpty: 409
         case .missingContentLength: 411
@@ -73,10 +93,32 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     package var defaultMessage: String {
         switch self {
         case .accessDenied: "Access Denied."
+        case .accessControlListNotSupported: "The bucket does not allow ACLs"
+        case .accessForbidden:
+            "CORSResponse: This CORS request is not allowed. This is usually because the "
+                + "evaluation of Origin, request method / Access-Control-Request-Method or "
+                + "Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."
+        case .badRequest: "Insufficient information."
+        case .incorrectNumberOfFilesInPostRequest: "POST requires exactly one file upload per request."
+        case .invalidPolicyDocument:
+            "The content of the form does not meet the conditions specified in the policy "
+                + "document."
+        case .malformedACL:
+            "The XML that you provided was not well formed or did not validate against our "
+                + "published schema."
+        case .malformedPolicy: "This policy contains invalid JSON"
+        case .malformedPOSTRequest: "The body of your POST request is not well-formed multipart/form-data."
+        case .maximumPostPreDataLengthExceeded: "Your POST request fields preceding the upload file were too large."
+        case .noSuchBucketPolicy: "The bucket policy does not exist"
+        case .noSuchCORSConfiguration: "The CORS configuration does not exist"
+        case .noSuchPublicAccessBlockConfiguration: "The public access block configuration was not found"
+        case .ownershipControlsNotFound: "The bucket ownership controls were not found"
+        case .userKeyMustBeSpecified:
+            "The bucket POST must contain the specified field name. If it is specified, check the "
+                + "order of the fields."
         case .authorizationHeaderMalformed: "The authorization header that you provided is not valid."
         case .authorizationQueryParametersError: "The authorization parameters in the query are not valid."
         case .badDigest: "The checksum you specified did not match what we received."
-        case .badRequest: "Bad Request"
         case .bucketAlreadyExists: "The requested bucket name is not available. Select a different name and try again."
         case .bucketAlreadyOwnedByYou: "The bucket that you tried to create already exists, and you own it."
         case .bucketNotEmpty: "The bucket that you tried to delete is not empty."
@@ -87,6 +129,8 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .incompleteBody: "You did not provide the number of bytes specified by the Content-Length HTTP header."
         case .internalError: "An internal error occurred. Try again."
         case .invalidAccessKeyId: "The AWS access key ID that you provided does not exist in our records."
+        case .invalidBucketAclWithObjectOwnership: "Bucket cannot have ACLs set with BucketOwnerEnforced"
+        case .unexpectedContent: "This request does not support content."
         case .invalidArgument: "Invalid Argument"
         case .invalidBucketName: "The specified bucket is not valid."
         case .invalidDigest: "The Content-MD5 or checksum value that you specified is not valid."

@@ -6,6 +6,14 @@ package enum S3Path: Sendable, Hashable {
     case bucket(String)
     case object(bucket: String, key: String)
 
+    /// The bucket that it names, or that the object is in.
+    package var bucket: String? {
+        switch self {
+        case .service: nil
+        case .bucket(let bucket), .object(let bucket, _): bucket
+        }
+    }
+
     /// Parses the raw path of a request.
     ///
     /// The parts are decoded but not yet checked against the rules for names; `.` and `..` mean nothing special,
@@ -28,6 +36,20 @@ package enum S3Path: Sendable, Hashable {
             case (false, true): .bucket(bucket)
             case (_, false): .object(bucket: bucket, key: key)
             }
+    }
+
+    /// What a request names: by its path alone, or by its host and its path.
+    ///
+    /// - Throws: `S3Error` with `invalidURI`.
+    package init(of request: ReceivedRequest) throws(S3Error) {
+        guard let bucket = request.virtualBucket else {
+            try self.init(parsing: request.path)
+            return
+        }
+        guard request.path.utf8.first == UInt8(ascii: "/"),
+            let key = PercentEncoding.decoded(Substring(request.path.utf8.dropFirst()))
+        else { throw S3Error(.invalidURI, "The path is not percent-encoded UTF-8 that begins with a slash.") }
+        self = key.isEmpty ? .bucket(bucket) : .object(bucket: bucket, key: key)
     }
 
     /// The path to send and to sign for that object, or for the bucket where there is no key.

@@ -29,6 +29,26 @@ package struct XMLWriter: Sendable {
         end(name)
     }
 
+    /// One element with attributes and what `content` writes.
+    mutating func element(
+        _ name: StaticString,
+        attributes: [(StaticString, StaticString)],
+        _ content: (inout XMLWriter) -> Void
+    ) {
+        append("<")
+        append(name)
+        for (name, value) in attributes {
+            append(" ")
+            append(name)
+            append("=\"")
+            append(value)
+            append("\"")
+        }
+        append(">")
+        content(&self)
+        end(name)
+    }
+
     /// One element with a text.
     package mutating func element(_ name: StaticString, _ text: some StringProtocol) {
         append("<")

@@ -52,6 +52,8 @@ package struct ServeSettings: Sendable {
     package var s3Listen: Address
     /// `nil` to derive it from where the store listens.
     package var s3Endpoint: String?
+    /// In lower case; empty for none.
+    package var s3Domains: [String]
     package var data: String
     package var runsAllAsProcesses: Bool
     package var network: Network
@@ -80,6 +82,7 @@ package struct ServeSettings: Sendable {
         listen = try values.value(.listen, Address.init, orElse: Address(host: "127.0.0.1", port: 8080))
         s3Listen = try values.value(.s3Listen, Address.init, orElse: Address(host: "127.0.0.1", port: 9000))
         s3Endpoint = try values.value(.s3Endpoint, Self.url, orElse: nil)
+        s3Domains = try values.value(.s3Domains, Self.domains, orElse: ["localhost", "s3.localhost"])
         let home = environment["HOME"] ?? "/"
         let dataHome = environment["XDG_DATA_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "\(home)/.local/share"
         data = try values.value(.data, Self.path, orElse: machine.isRoot ? "/var/lib/apus" : "\(dataHome)/apus")
@@ -111,6 +114,24 @@ package struct ServeSettings: Sendable {
             return nil
         }
         return .some(text.hasSuffix("/") ? String(text.dropLast()) : text)
+    }
+
+    /// Host names, separated by commas, or `none`.
+    private static func domains(_ text: String) -> [String]? {
+        if text == "none" { return [] }
+        let names = text.lowercased().split(separator: ",", omittingEmptySubsequences: false).map { part in
+            String(part.drop { $0 == " " }.prefix { $0 != " " })
+        }
+        let areNames = names.allSatisfy { name in
+            let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+            return name.utf8.count <= 253
+                && labels.allSatisfy { label in
+                    (1...63).contains(label.count) && label.first != UInt8(ascii: "-")
+                        && label.last != UInt8(ascii: "-")
+                        && label.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
+                }
+        }
+        return areNames ? names : nil
     }
 
     private static func cores(_ text: String) -> MilliCPU? {

@@ -31,6 +31,12 @@ package struct Setting: Sendable, Hashable {
         "s3-endpoint", "url", "Where clients reach the object store, as /system/config tells them.",
         standard: "http:// and the address of --s3-listen"
     )
+    package static let s3Domains = Setting(
+        "s3-domains", "domain,…",
+        "Domains below which each bucket of the object store has a host name of its own, as bucket.s3.localhost; none for "
+            + "buckets in paths only.",
+        standard: "localhost,s3.localhost"
+    )
     package static let data = Setting(
         "data", "dir", "Directory that holds all state of the cluster.",
         standard: "/var/lib/apus for root, else $XDG_DATA_HOME/apus"
@@ -99,7 +105,8 @@ package struct Setting: Sendable, Hashable {
 
     /// All of them, in the order of the help.
     package static let all: [Setting] = [
-        listen, s3Listen, s3Endpoint, data, sandbox, network, cpu, memory, grace, durability, maxEvent, jobLogLimit,
+        listen, s3Listen, s3Endpoint, s3Domains, data, sandbox, network, cpu, memory, grace, durability, maxEvent,
+        jobLogLimit,
         keepJobs, keepLogs, deliveryPause, logLevel, logFormat, username, password, s3AccessKey, s3SecretKey,
     ]
 }

@@ -24,10 +24,15 @@ struct HTTPFaces {
         )
     }
 
-    func s3(on address: ServeSettings.Address, ready: @escaping @Sendable () -> Void) -> any Service {
+    func s3(
+        on address: ServeSettings.Address,
+        domains: [String],
+        ready: @escaping @Sendable () -> Void
+    ) -> any Service {
         let authenticator = authenticator
         let responder = S3Responder(
-            store: objects, secret: { authenticator.secret(forAccessKey: $0) }, now: now
+            store: objects, domains: domains,
+            secret: { authenticator.secret(forAccessKey: $0) }, now: now
         )
         return Application(
             responder: responder, server: S3Server.http1(), configuration: configuration(address),

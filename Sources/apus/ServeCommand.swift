@@ -86,6 +86,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: Self.help(.listen)) var listen: String?
     @Option(help: Self.help(.s3Listen)) var s3Listen: String?
     @Option(help: Self.help(.s3Endpoint)) var s3Endpoint: String?
+    @Option(help: Self.help(.s3Domains)) var s3Domains: String?
     @Option(help: Self.help(.data)) var data: String?
     @Option(help: Self.help(.sandbox)) var sandbox: String?
     @Option(help: Self.help(.network)) var network: String?
@@ -108,8 +109,9 @@ struct SettingFlags: ParsableArguments {
     /// The flags that were given, by name of the setting.
     var given: [String: String] {
         let all: [(Setting, String?)] = [
-            (.listen, listen), (.s3Listen, s3Listen), (.s3Endpoint, s3Endpoint), (.data, data), (.sandbox, sandbox),
-            (.network, network), (.cpu, cpu), (.memory, memory), (.grace, grace), (.durability, durability),
+            (.listen, listen), (.s3Listen, s3Listen), (.s3Endpoint, s3Endpoint), (.s3Domains, s3Domains),
+            (.data, data), (.sandbox, sandbox), (.network, network), (.cpu, cpu), (.memory, memory), (.grace, grace),
+            (.durability, durability),
             (.maxEvent, maxEvent), (.jobLogLimit, jobLogLimit), (.keepJobs, keepJobs), (.keepLogs, keepLogs),
             (.deliveryPause, deliveryPause), (.logLevel, logLevel), (.logFormat, logFormat),
         ]

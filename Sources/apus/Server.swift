@@ -134,7 +134,8 @@ struct Server {
                 EventRouter(
                     store: objects, state: state, catalog: catalog, scheduler: scheduler, now: now, logger: logger
                 ),
-                faces.s3(on: s3, ready: { banner.faceIsUp() }), faces.api(on: api, ready: { banner.faceIsUp() }),
+                faces.s3(on: s3, domains: settings.s3Domains, ready: { banner.faceIsUp() }),
+                faces.api(on: api, ready: { banner.faceIsUp() }),
                 // Last in the list, so the first to stop: from then on nothing starts, and uploads wait for the next start.
                 scheduler,
             ],

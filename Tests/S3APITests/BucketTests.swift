@@ -36,7 +36,9 @@ import Testing
             try await s3.send("PUT", "/third", body: Array("<nonsense/>".utf8)).expect(400, .malformedXML)
             try await s3.send("PUT", "/third", headers: ["x-amz-bucket-object-lock-enabled": "true"])
                 .expect(501, .notImplemented)
-            try await s3.send("PUT", "/third", headers: ["x-amz-acl": "public-read"]).expect(501, .notImplemented)
+            try await s3.send("PUT", "/third", headers: ["x-amz-acl": "nonsense"]).expect(400, .invalidArgument)
+            try await s3.send("PUT", "/third", headers: ["x-amz-object-ownership": "nonsense"])
+                .expect(400, .invalidArgument)
             try await s3.send("HEAD", "/third").expect(404)
         }
     }
@@ -60,9 +62,9 @@ import Testing
     }
 
     static let missing: [(String, String, KeyValuePairs<String, String>)] = [
-        ("GET", "/bucket", ["acl": ""]), ("GET", "/bucket", ["policy": ""]), ("PUT", "/bucket", ["lifecycle": ""]),
+        ("GET", "/bucket", ["accelerate": ""]), ("PUT", "/bucket", ["lifecycle": ""]),
         ("GET", "/bucket", ["nonsense": ""]),
-        ("DELETE", "/bucket", ["tagging": ""]), ("POST", "/bucket", [:]), ("GET", "/bucket/key", ["acl": ""]),
+        ("DELETE", "/bucket", ["tagging": ""]), ("GET", "/bucket/key", ["retention": ""]),
         ("POST", "/bucket/key", ["select": "", "select-type": "2"]),
         ("POST", "/bucket/key", ["restore": ""]), ("PUT", "/bucket/key", ["nonsense": ""]),
         ("GET", "/", ["policy": ""]), ("PUT", "/bucket/key", ["legal-hold": ""]), ("POST", "/bucket/key", [:]),
@@ -74,6 +76,7 @@ import Testing
                 try await s3.send(method, path, query).expect(501, .notImplemented)
             }
             #expect(try await s3.objects().isEmpty)
+            try await s3.send("POST", "/bucket").expect(412, .preconditionFailed)
             try await s3.send("PATCH", "/bucket/key").expect(405, .methodNotAllowed)
             try await s3.send("DELETE", "/").expect(405, .methodNotAllowed)
         }

@@ -153,7 +153,7 @@ import Testing
             for (name, value) in [
                 ("x-amz-server-side-encryption", "AES256"),
                 ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
-                ("x-amz-object-lock-mode", "GOVERNANCE"), ("x-amz-acl", "public-read"),
+                ("x-amz-object-lock-mode", "GOVERNANCE"), ("x-amz-grant-read", "id=\"eve\""),
                 ("x-amz-grant-read", "id=x"),
             ] {
                 try await s3.send("PUT", "/bucket/key", headers: [name: value], body: [1]).expect(501, .notImplemented)

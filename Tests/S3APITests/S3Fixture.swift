@@ -25,7 +25,9 @@ struct S3Fixture: Sendable {
         try await FileSystem.shared.withTemporaryDirectory { _, path in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let store = try await ObjectStore.open(at: path, durability: .never, logger: logger, now: { time })
-            let responder = S3Responder(store: store, secret: secret, now: { time })
+            let responder = S3Responder(
+                store: store, domains: ["localhost", "s3.localhost"], secret: secret, now: { time }
+            )
             let application = Application(responder: responder, server: S3Server.http1(), logger: logger)
             try await application.test(.live) { http in
                 let fixture = S3Fixture(http: http, store: store)
@@ -40,6 +42,7 @@ struct S3Fixture: Sendable {
         switch accessKey {
         case "access": ("secret", .administrator(name: "somebody"))
         case "nobody": ("secret", .anonymous)
+        case "cows": ("secret", (try? ServiceName("cows")).map(Principal.service) ?? .anonymous)
         default: nil
         }
     }

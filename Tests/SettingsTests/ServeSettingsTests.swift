@@ -42,8 +42,18 @@ import Testing
         #expect(settings.grace == .seconds(1))
     }
 
+    @Test(
+        arguments: [
+            ("none", []), ("s3.example.org", ["s3.example.org"]), ("A, b.C", ["a", "b.c"]),
+        ] as [(String, [String])])
+    func readsDomains(text: String, domains: [String]) throws {
+        #expect(try settings(flags: ["s3-domains": text]).s3Domains == domains)
+        #expect(try settings().s3Domains == ["localhost", "s3.localhost"])
+    }
+
     @Test(arguments: [
         ("listen", "8080"), ("listen", "host:"), ("listen", "host:65536"), ("listen", ":80"), ("listen", "::1:80"),
+        ("s3-domains", "a..b"), ("s3-domains", "a,"), ("s3-domains", "a_b"), ("s3-domains", "-a"),
         ("s3-endpoint", "store:9000"), ("s3-endpoint", "http://store/path"), ("sandbox", "vm"), ("network", "all"),
         ("cpu", "0"), ("cpu", "-1"), ("cpu", "two"), ("memory", "0"), ("memory", "1Zi"), ("grace", "soon"),
         ("grace", "-1s"), ("durability", "sometimes"), ("keep-jobs", "99999999d"), ("log-level", "loud"),
