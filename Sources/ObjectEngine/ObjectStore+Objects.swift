@@ -82,16 +82,25 @@ extension ObjectStore {
         try await read { try $0.object(key, in: bucket) }
     }
 
-    /// Deletes objects in one transaction; no event.
+    /// Deletes objects in one transaction, with an event for each where somebody has asked for such.
     ///
     /// - Returns: for each key whether there was an object.
     /// - Throws: `noSuchBucket`, `storageFull`, `io`, `closed`.
-    package func delete(_ keys: [ObjectKey], in bucket: BucketName) async throws(ObjectStoreError) -> [Bool] {
+    package func delete(
+        _ keys: [ObjectKey],
+        in bucket: BucketName,
+        origin: RequestOrigin = .cluster
+    ) async throws(ObjectStoreError) -> [Bool] {
+        let events = try await removalEvents(in: bucket, origin: origin, at: now())
         let deleted = try await write { index in
             let id = try index.bucketID(bucket)
-            return try keys.map { try index.delete($0, from: id) }
+            return try keys.map { key in
+                let wasThere = try index.delete(key, from: id)
+                if wasThere { try events?.add(key, to: index) }
+                return wasThere
+            }
         }
-        announce()
+        announce(event: events != nil)
         return deleted
     }
 

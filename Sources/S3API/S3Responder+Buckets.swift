@@ -17,17 +17,23 @@ extension S3Responder {
             throw S3Error(.notImplemented, "Object lock is not implemented.")
         }
         try Self.checkAccessControl(exchange)
-        _ = try CreateBucketRequest(parsing: try await exchange.readDocument(limit: 64 << 10))
-        guard try await store.createBucket(name, owner: exchange.origin.principal) else {
-            let owner = try await store.bucket(name)?.owner
-            throw S3Error(owner == exchange.origin.principal ? .bucketAlreadyOwnedByYou : .bucketAlreadyExists)
+        let request = try CreateBucketRequest(parsing: try await exchange.readDocument(limit: 64 << 10))
+        let owner = exchange.origin.principal
+        let settings: [BucketSetting: String] = request.location.isEmpty ? [:] : [.location: request.location]
+        if try await !store.createBucket(name, owner: owner, settings: settings) {
+            let known = try await facts(of: name)
+            guard known.owner == owner else { throw S3Error(.bucketAlreadyExists) }
+            // Asking twice for the same is harmless; for another region it is not what there is.
+            guard known.location == request.location else { throw S3Error(.bucketAlreadyOwnedByYou) }
         }
         return Response(status: .ok, headers: [.location: "/\(name.text)"])
     }
 
     func headBucket(_ name: BucketName) async throws -> Response {
-        guard try await store.bucket(name) != nil else { throw S3Error(.noSuchBucket) }
-        return Response(status: .ok)
+        let location = try await facts(of: name).location
+        var response = Response(status: .ok)
+        response.headers.set("x-amz-bucket-region", location.isEmpty ? LocationConstraint.standard : location)
+        return response
     }
 
     func deleteBucket(_ name: BucketName) async throws -> Response {
@@ -55,7 +61,12 @@ extension S3Responder {
                 failed.append((text, error))
             }
         }
-        _ = try await store.delete(keys, in: bucket)
+        _ = try await store.delete(keys, in: bucket, origin: exchange.origin)
         return .document(DeleteResult(deleted: request.isQuiet ? [] : keys.map(\.text), failed: failed))
     }
+}
+
+extension BucketFacts {
+    /// The region that the bucket's maker asked for; empty for `us-east-1`.
+    var location: String { settings[.location] ?? "" }
 }

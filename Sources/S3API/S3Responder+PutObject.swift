@@ -22,7 +22,9 @@ extension S3Responder {
         let record = try await store.put(
             staged, as: key, in: bucket, attributes: attributes, condition: condition, origin: exchange.origin
         )
-        return Response(status: .ok, headers: Self.headers(of: record))
+        var headers = Self.headers(of: record)
+        await markExpiry(of: record, on: &headers)
+        return Response(status: .ok, headers: headers)
     }
 
     /// Takes in the body and verifies all that the client says about it.
@@ -50,7 +52,7 @@ extension S3Responder {
         guard exchange.header("if-match") == nil else {
             throw S3Error(.notImplemented, "Conditional deletion is not implemented.")
         }
-        _ = try await store.delete([key], in: bucket)
+        _ = try await store.delete([key], in: bucket, origin: exchange.origin)
         return .bodiless(.noContent)
     }
 
@@ -84,7 +86,11 @@ extension S3Responder {
         let prefixes = ["x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-website-redirect-location"]
         for (name, value) in exchange.request.headers
         where prefixes.contains(where: name.hasPrefix) || (name == "x-amz-tagging" && !value.isEmpty) {
-            throw S3Error(.notImplemented, "The header \(name) implies functionality that is not implemented.")
+            throw S3Error(
+                .notImplemented,
+                name.hasPrefix(prefixes[0])
+                    ? noEncryption : "The header \(name) implies functionality that is not implemented."
+            )
         }
     }
 

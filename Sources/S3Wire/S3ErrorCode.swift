@@ -4,6 +4,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case authorizationHeaderMalformed = "AuthorizationHeaderMalformed"
     case authorizationQueryParametersError = "AuthorizationQueryParametersError"
     case badDigest = "BadDigest"
+    case badRequest = "BadRequest"
     case bucketAlreadyExists = "BucketAlreadyExists"
     case bucketAlreadyOwnedByYou = "BucketAlreadyOwnedByYou"
     case bucketNotEmpty = "BucketNotEmpty"
@@ -15,10 +16,12 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case invalidArgument = "InvalidArgument"
     case invalidBucketName = "InvalidBucketName"
     case invalidDigest = "InvalidDigest"
+    case invalidLocationConstraint = "InvalidLocationConstraint"
     case invalidPart = "InvalidPart"
     case invalidPartOrder = "InvalidPartOrder"
     case invalidRange = "InvalidRange"
     case invalidRequest = "InvalidRequest"
+    case invalidTag = "InvalidTag"
     case invalidURI = "InvalidURI"
     case keyTooLong = "KeyTooLongError"
     case malformedXML = "MalformedXML"
@@ -28,11 +31,17 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case missingRequestBody = "MissingRequestBodyError"
     case noSuchBucket = "NoSuchBucket"
     case noSuchKey = "NoSuchKey"
+    case noSuchLifecycleConfiguration = "NoSuchLifecycleConfiguration"
+    case noSuchTagSet = "NoSuchTagSet"
     case noSuchUpload = "NoSuchUpload"
+    case noSuchWebsiteConfiguration = "NoSuchWebsiteConfiguration"
     case notImplemented = "NotImplemented"
+    case objectLockNotConfigured = "ObjectLockConfigurationNotFoundError"
     case preconditionFailed = "PreconditionFailed"
+    case replicationNotConfigured = "ReplicationConfigurationNotFoundError"
     case requestTimeTooSkewed = "RequestTimeTooSkewed"
     case requestTimeout = "RequestTimeout"
+    case encryptionNotConfigured = "ServerSideEncryptionConfigurationNotFoundError"
     case serviceUnavailable = "ServiceUnavailable"
     case signatureDoesNotMatch = "SignatureDoesNotMatch"
     case slowDown = "SlowDown"
@@ -45,10 +54,14 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .authorizationHeaderMalformed, .authorizationQueryParametersError, .badDigest, .contentSHA256Mismatch,
             .entityTooLarge, .entityTooSmall, .incompleteBody, .invalidArgument, .invalidBucketName, .invalidDigest,
             .invalidPart, .invalidPartOrder, .invalidRequest, .invalidURI, .keyTooLong, .malformedXML,
-            .metadataTooLarge, .missingRequestBody, .requestTimeout:
+            .metadataTooLarge, .missingRequestBody, .requestTimeout, .badRequest, .invalidLocationConstraint,
+            .invalidTag:
             400
         case .accessDenied, .invalidAccessKeyId, .requestTimeTooSkewed, .signatureDoesNotMatch: 403
         case .noSuchBucket, .noSuchKey, .noSuchUpload: 404
+        case .encryptionNotConfigured, .noSuchLifecycleConfiguration, .noSuchTagSet, .noSuchWebsiteConfiguration,
+            .objectLockNotConfigured, .replicationNotConfigured:
+            404
         case .methodNotAllowed: 405
         case .bucketAlreadyExists, .bucketAlreadyOwnedByYou, .bucketNotEmpty: 409
         case .missingContentLength: 411
@@ -68,10 +81,12 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .authorizationHeaderMalformed: "The authorization header that you provided is not valid."
         case .authorizationQueryParametersError: "The authorization parameters in the query are not valid."
         case .badDigest: "The checksum you specified did not match what we received."
+        case .badRequest: "Bad Request"
         case .bucketAlreadyExists: "The requested bucket name is not available. Select a different name and try again."
         case .bucketAlreadyOwnedByYou: "The bucket that you tried to create already exists, and you own it."
         case .bucketNotEmpty: "The bucket that you tried to delete is not empty."
         case .contentSHA256Mismatch: "The provided 'x-amz-content-sha256' header does not match what was computed."
+        case .encryptionNotConfigured: "The server side encryption configuration was not found."
         case .entityTooLarge: "Your proposed upload exceeds the maximum allowed object size."
         case .entityTooSmall: "Your proposed upload is smaller than the minimum allowed object size."
         case .incompleteBody: "You did not provide the number of bytes specified by the Content-Length HTTP header."
@@ -80,10 +95,12 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .invalidArgument: "Invalid Argument"
         case .invalidBucketName: "The specified bucket is not valid."
         case .invalidDigest: "The Content-MD5 or checksum value that you specified is not valid."
+        case .invalidLocationConstraint: "The specified location constraint is not valid."
         case .invalidPart: "One or more of the specified parts could not be found, or its ETag does not match."
         case .invalidPartOrder: "The list of parts was not in ascending order."
         case .invalidRange: "The requested range is not satisfiable."
         case .invalidRequest: "The request is not valid."
+        case .invalidTag: "The tag provided was not a valid tag."
         case .invalidURI: "The specified URI couldn't be parsed."
         case .keyTooLong: "Your key is too long."
         case .malformedXML: "The XML that you provided was not well formed or did not validate against our schema."
@@ -93,9 +110,14 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .missingRequestBody: "Request body is empty."
         case .noSuchBucket: "The specified bucket does not exist."
         case .noSuchKey: "The specified key does not exist."
+        case .noSuchLifecycleConfiguration: "The lifecycle configuration does not exist."
+        case .noSuchTagSet: "The TagSet does not exist."
         case .noSuchUpload: "The specified multipart upload does not exist."
+        case .noSuchWebsiteConfiguration: "The specified bucket does not have a website configuration."
         case .notImplemented: "A header or query that you provided implies functionality that is not implemented."
+        case .objectLockNotConfigured: "Object Lock configuration does not exist for this bucket."
         case .preconditionFailed: "At least one of the preconditions that you specified did not hold."
+        case .replicationNotConfigured: "The replication configuration was not found."
         case .requestTimeTooSkewed: "The difference between the request time and the server's time is too large."
         case .requestTimeout: "Your socket connection to the server was not read from or written to in time."
         case .serviceUnavailable: "Service is unable to handle the request."

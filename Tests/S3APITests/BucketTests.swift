@@ -6,7 +6,8 @@ import Testing
     @Test func livesAndDies() async throws {
         try await S3Fixture.run { s3 in
             try await s3.send("PUT", "/second").expect(200)
-            try await s3.send("PUT", "/second").expect(409, .bucketAlreadyOwnedByYou)
+            // Asking again is harmless.
+            #expect(try await s3.send("PUT", "/second").expect(200).header("Location") == "/second")
             try await s3.send("HEAD", "/second").expect(200)
             let list = try await s3.send("GET", "/").expect(200).xml()
             #expect(list["Buckets"]?.all("Bucket").map { $0["Name"]?.text } == ["bucket", "second"])
@@ -61,9 +62,9 @@ import Testing
 
     static let missing: [(String, String, KeyValuePairs<String, String>)] = [
         ("GET", "/bucket", ["acl": ""]), ("GET", "/bucket", ["policy": ""]), ("PUT", "/bucket", ["versioning": ""]),
-        ("GET", "/bucket", ["versions": ""]), ("PUT", "/bucket", ["lifecycle": ""]),
+        ("GET", "/bucket", ["versions": ""]), ("PUT", "/bucket", ["inventory": ""]),
         ("GET", "/bucket", ["nonsense": ""]),
-        ("DELETE", "/bucket", ["tagging": ""]), ("POST", "/bucket", [:]), ("GET", "/bucket/key", ["acl": ""]),
+        ("DELETE", "/bucket", ["analytics": ""]), ("POST", "/bucket", [:]), ("GET", "/bucket/key", ["acl": ""]),
         ("PUT", "/bucket/key", ["tagging": ""]), ("POST", "/bucket/key", ["select": "", "select-type": "2"]),
         ("POST", "/bucket/key", ["restore": ""]), ("GET", "/bucket/key", ["versionId": "abc"]),
         ("DELETE", "/bucket/key", ["versionId": "abc"]), ("PUT", "/bucket/key", ["nonsense": ""]),

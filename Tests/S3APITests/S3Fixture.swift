@@ -25,7 +25,12 @@ struct S3Fixture: Sendable {
         try await FileSystem.shared.withTemporaryDirectory { _, path in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let store = try await ObjectStore.open(at: path, durability: .never, logger: logger, now: { time })
-            let responder = S3Responder(store: store, secret: secret, now: { time })
+            let responder = S3Responder(
+                store: store,
+                secret: secret,
+                notificationRefusal: { rule, _ in rule.targetName == "audit" ? nil : "nobody" },
+                now: { time }
+            )
             let application = Application(responder: responder, server: S3Server.http1(), logger: logger)
             try await application.test(.live) { http in
                 let fixture = S3Fixture(http: http, store: store)
