@@ -19,13 +19,19 @@ package final class DurableDatabase: Sendable {
     let pool: DatabasePool
     private let readers: NIOThreadPool
     private let queue = Mutex(CommitQueue())
+    private let observer: (any CommitObserver)?
     private let whenClosed: (@Sendable () -> Void)?
 
-    init(pool: DatabasePool, whenClosed: (@Sendable () -> Void)? = nil) {
+    init(
+        pool: DatabasePool,
+        observer: (any CommitObserver)? = nil,
+        whenClosed: (@Sendable () -> Void)? = nil
+    ) {
         self.pool = pool
         path = pool.path
         readers = NIOThreadPool(numberOfThreads: pool.configuration.maximumReaderCount)
         readers.start()
+        self.observer = observer
         self.whenClosed = whenClosed
     }
 
@@ -102,7 +108,7 @@ package final class DurableDatabase: Sendable {
     /// On the writer's thread: commits batch after batch until nobody waits.
     private func drainQueue(_ database: Database) {
         while let batch = queue.withLock({ $0.next(atMost: Self.maximumBatch) }) {
-            CommitBatch(writes: batch, path: path).run(database)
+            CommitBatch(writes: batch, path: path, observer: observer).run(database)
         }
     }
 

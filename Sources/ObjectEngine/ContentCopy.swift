@@ -1,3 +1,4 @@
+import NIOCore
 import SystemPackage
 
 #if canImport(Glibc)
@@ -15,13 +16,35 @@ struct ContentCopy: Sendable {
     let files: ContentFiles
     let path: String
 
+    /// Writes bytes to a new file.
+    ///
+    /// Blocks. Where it fails, no file is left.
+    static func write(_ bytes: ByteBuffer, to path: String, _ files: ContentFiles) throws(ObjectStoreError) {
+        do throws(Errno) {
+            let target = try make(path, files)
+            do throws(Errno) {
+                try bytes.withTypedReadableBytes { (bytes) throws(Errno) in try target.write(bytes) }
+            } catch {
+                // What cannot be removed is the caller's to see: the directory is theirs.
+                try? files.calls.remove(path)
+                throw error
+            }
+        } catch {
+            throw ObjectStoreError(error, "cannot make the file \(path)")
+        }
+    }
+
+    private static func make(_ path: String, _ files: ContentFiles) throws(Errno) -> OpenFile {
+        try files.calls.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, permissions: 0o644)
+    }
+
     /// - Returns: `false` where the first file is gone; no file is made then.
     func run() async throws(ObjectStoreError) -> Bool {
         guard let first = pieces.first else { return false }
         let target = try await files.run { () throws(ObjectStoreError) -> OpenFile? in
             guard try files.open(first.file) != nil else { return nil }
             do throws(Errno) {
-                return try OpenFile(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, permissions: 0o644)
+                return try Self.make(path, files)
             } catch {
                 throw ObjectStoreError(error, "cannot make the file \(path)")
             }
@@ -32,7 +55,7 @@ struct ContentCopy: Sendable {
             return true
         } catch {
             // What cannot be removed is the caller's to see: the directory is theirs.
-            try await files.run { () throws(ObjectStoreError) in try? FileNames.remove(path) }
+            try await files.run { () throws(ObjectStoreError) in try? files.calls.remove(path) }
             throw error
         }
     }

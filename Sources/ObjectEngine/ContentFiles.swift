@@ -17,13 +17,20 @@ import Darwin
 /// removed.
 final class ContentFiles: Sendable {
     let durability: Durability
-    private let directory: String
+    let directory: String
+    let calls: FileSystemCalls
     private let threads: NIOThreadPool
 
     /// - `threadCount`: so many files can wait for the disk at once.
-    init(directory: String, durability: Durability, threadCount: Int = 16) {
+    init(
+        directory: String,
+        durability: Durability,
+        calls: FileSystemCalls = .real,
+        threadCount: Int = 16
+    ) {
         self.directory = directory
         self.durability = durability
+        self.calls = calls
         threads = NIOThreadPool(numberOfThreads: threadCount)
         threads.start()
     }
@@ -71,15 +78,15 @@ final class ContentFiles: Sendable {
     /// Blocks.
     func prepareDirectories() throws(ObjectStoreError) {
         do throws(Errno) {
-            var isNew = try FileNames.makeDirectory("\(directory)/staging")
-            if try FileNames.makeDirectory("\(directory)/content") { isNew = true }
+            var isNew = try calls.makeDirectory("\(directory)/staging")
+            if try calls.makeDirectory("\(directory)/content") { isNew = true }
             for folder in 0..<256 {
                 let name = (folder < 16 ? "0" : "") + String(folder, radix: 16)
-                if try FileNames.makeDirectory("\(directory)/content/\(name)") { isNew = true }
+                if try calls.makeDirectory("\(directory)/content/\(name)") { isNew = true }
             }
-            guard isNew, durability == .always else { return }
-            try FileNames.synchronizeDirectory("\(directory)/content")
-            try FileNames.synchronizeDirectory(directory)
+            guard isNew, durability != .never else { return }
+            try calls.synchronizeDirectory("\(directory)/content")
+            try calls.synchronizeDirectory(directory)
         } catch {
             throw ObjectStoreError(error, "cannot make the object store's directories in \(directory)")
         }
@@ -90,7 +97,7 @@ final class ContentFiles: Sendable {
     /// Blocks.
     func stagedNames() throws(ObjectStoreError) -> [String] {
         do throws(Errno) {
-            return try FileNames.entries(of: "\(directory)/staging")
+            return try calls.entries(of: "\(directory)/staging")
         } catch {
             throw ObjectStoreError(error, "cannot read the directory \(directory)/staging")
         }
@@ -101,7 +108,7 @@ final class ContentFiles: Sendable {
     /// Blocks.
     func removeStagedName(_ name: String) throws(ObjectStoreError) {
         do throws(Errno) {
-            try FileNames.remove("\(directory)/staging/\(name)")
+            try calls.remove("\(directory)/staging/\(name)")
         } catch {
             throw ObjectStoreError(error, "cannot remove \(directory)/staging/\(name)")
         }
@@ -112,12 +119,12 @@ final class ContentFiles: Sendable {
     /// Blocks.
     func settle(_ id: ContentID, file: OpenFile?) throws(ObjectStoreError) {
         do throws(Errno) {
-            try FileNames.link(stagingPath(id), contentPath(id))
-            guard durability == .always else { return }
+            try calls.link(stagingPath(id), contentPath(id))
+            guard durability != .never else { return }
             // Linked first: the file's own sync then carries the new name too on journalling file systems,
             // and the directory's sync costs next to nothing.
             try file?.synchronize()
-            try FileNames.synchronizeDirectory("\(directory)/content/\(id.folder)")
+            try calls.synchronizeDirectory("\(directory)/content/\(id.folder)")
         } catch {
             throw ObjectStoreError(error, "cannot store the content")
         }
@@ -127,7 +134,7 @@ final class ContentFiles: Sendable {
     func forgetStaged(_ ids: [ContentID]) {
         let paths = ids.map(stagingPath)
         // A name that stays behind is removed at the next start.
-        threads.submit { _ in for path in paths { try? FileNames.remove(path) } }
+        threads.submit { [calls] _ in for path in paths { try? calls.remove(path) } }
     }
 
     /// Removes content that the index does not know, some time soon.
@@ -135,8 +142,7 @@ final class ContentFiles: Sendable {
         let paths = [contentPath(id), stagingPath(id)]
         // The staged name goes last: whatever stays behind is removed at the next start. The file is closed
         // here since its last close frees its blocks, which may take a while.
-        threads.submit { _ in withExtendedLifetime(file) { for path in paths { try? FileNames.remove(path) } }
-        }
+        threads.submit { [calls] _ in withExtendedLifetime(file) { for path in paths { try? calls.remove(path) } } }
     }
 
     /// Removes content from its place; its staged name, if any, stays.
@@ -144,7 +150,7 @@ final class ContentFiles: Sendable {
     /// Blocks.
     func remove(_ id: ContentID) throws(ObjectStoreError) {
         do throws(Errno) {
-            try FileNames.remove(contentPath(id))
+            try calls.remove(contentPath(id))
         } catch {
             throw ObjectStoreError(error, "cannot remove the content \(id)")
         }
@@ -155,7 +161,7 @@ final class ContentFiles: Sendable {
     /// Blocks.
     func open(_ id: ContentID) throws(ObjectStoreError) -> OpenFile? {
         do throws(Errno) {
-            return try OpenFile(contentPath(id), O_RDONLY)
+            return try calls.open(contentPath(id), O_RDONLY)
         } catch {
             guard error != .noSuchFileOrDirectory else { return nil }
             throw ObjectStoreError(error, "cannot open the content \(id)")

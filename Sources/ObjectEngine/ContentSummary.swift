@@ -9,6 +9,8 @@ package struct ContentSummary: Sendable, Hashable {
     package let md5: [UInt8]
     /// Those that were asked for.
     package let checksums: [ChecksumAlgorithm: [UInt8]]
+    /// What later reads are verified against.
+    let check: UInt64
 
     /// The ETag of an object with this content: MD5 in hexadecimal, without quotation marks.
     package var eTag: String { Hexadecimal.text(md5) }

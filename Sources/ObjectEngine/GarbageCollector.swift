@@ -99,13 +99,11 @@ final class GarbageCollector: Sendable {
                 }
             }
         }
+        try files.calls.willTransact()
         try await database.write { database in
-            let index = ObjectIndex(database)
-            for content in contents {
-                try index.execute("DELETE FROM pieces WHERE content = ?", [content.text])
-                try index.execute("DELETE FROM garbage WHERE content = ?", [content.text])
-            }
+            for content in contents { try ObjectIndex(database).removeGarbage(content) }
         }
+        try files.calls.didTransact()
     }
 
     private struct State {

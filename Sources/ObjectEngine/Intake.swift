@@ -25,6 +25,7 @@ struct Intake: Sendable {
     private var waitingSize = 0
     private var isHashed = false
     private var md5 = MD5Digest()
+    private var check = ContentCheck()
     private var checksums: [Checksum]
 
     init(id: ContentID, checksums: Set<ChecksumAlgorithm>) {
@@ -53,10 +54,14 @@ struct Intake: Sendable {
         isHashed = false
     }
 
-    /// Hashes and writes bytes that are not collected first.
+    /// Hashes and writes bytes that are not collected first, but where they are small content so far.
     ///
     /// Blocks.
     mutating func take(_ bytes: UnsafeRawBufferPointer, in files: ContentFiles) throws(ObjectStoreError) {
+        guard file != nil || size + Int64(bytes.count) > PlacedContent.inlineLimit else {
+            return add(ByteBuffer(bytes: bytes))
+        }
+        if waitingSize > 0 { try flush(in: files) }
         hash(bytes)
         size += Int64(bytes.count)
         do throws(Errno) {
@@ -75,7 +80,16 @@ struct Intake: Sendable {
         if file != nil { try writeWaiting(in: files) }
         var values: [ChecksumAlgorithm: [UInt8]] = [:]
         for checksum in checksums { values[checksum.algorithm] = checksum.value }
-        return ContentSummary(size: size, md5: md5.value, checksums: values)
+        return ContentSummary(size: size, md5: md5.value, checksums: values, check: check.value)
+    }
+
+    /// The bytes in one piece, where they are few enough to be kept in the index.
+    var smallContent: ByteBuffer? {
+        guard file == nil, size <= PlacedContent.inlineLimit else { return nil }
+        guard waiting.count != 1 else { return waiting[0] }
+        var whole = ByteBufferAllocator().buffer(capacity: Int(size))
+        for buffer in waiting { whole.writeImmutableBuffer(buffer) }
+        return whole
     }
 
     /// Puts the content in its place, durably.
@@ -94,6 +108,7 @@ struct Intake: Sendable {
 
     private mutating func hash(_ bytes: UnsafeRawBufferPointer) {
         md5.update(bytes)
+        check.update(bytes)
         for index in checksums.indices { checksums[index].update(bytes) }
     }
 
@@ -102,9 +117,7 @@ struct Intake: Sendable {
         do throws(Errno) {
             let file = try openFile(in: files)
             for buffer in waiting {
-                try buffer.readableBytesView.withContiguousStorage { (bytes) throws(Errno) in
-                    try file.write(bytes)
-                }
+                try buffer.withTypedReadableBytes { (bytes) throws(Errno) in try file.write(bytes) }
             }
             waiting.removeAll(keepingCapacity: true)
             waitingSize = 0
@@ -115,18 +128,16 @@ struct Intake: Sendable {
 
     private mutating func openFile(in files: ContentFiles) throws(Errno) -> OpenFile {
         if let file { return file }
-        let opened = try OpenFile(files.stagingPath(id), O_WRONLY | O_CREAT | O_EXCL)
+        let opened = try files.calls.open(files.stagingPath(id), O_WRONLY | O_CREAT | O_EXCL)
         file = opened
         return opened
     }
 }
 
-extension ByteBufferView {
-    /// `withUnsafeBytes` with a typed error.
-    fileprivate func withContiguousStorage(_ body: (UnsafeRawBufferPointer) throws(Errno) -> Void)
-        throws(Errno)
-    {
-        let result = withUnsafeBytes { bytes in
+extension ByteBuffer {
+    /// `withUnsafeReadableBytes` with a typed error.
+    func withTypedReadableBytes(_ body: (UnsafeRawBufferPointer) throws(Errno) -> Void) throws(Errno) {
+        let result = withUnsafeReadableBytes { bytes in
             do throws(Errno) { return Result<Void, Errno>.success(try body(bytes)) } catch {
                 return .failure(error)
             }

@@ -15,7 +15,7 @@ struct LocalFile: Sendable {
     /// Blocks, but never on a pipe or a device.
     func open() throws(ObjectStoreError) -> OpenFile {
         do throws(Errno) {
-            let file = try OpenFile(path.string, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            let file = try FileSystemCalls.real.open(path.string, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
             guard try file.status().st_mode & S_IFMT == S_IFREG else { throw .invalidArgument }
             return file
         } catch {

@@ -82,16 +82,16 @@ extension ObjectIndex {
         try count(objects: -1, bytes: -size, in: bucket)
     }
 
-    func addGarbage(_ content: String) throws {
-        try execute("INSERT INTO garbage (content) VALUES (?)", [content])
-    }
-
     /// The parts of a multipart object's content, in order; empty for content that is one file.
     func pieces(of content: ContentID) throws -> [ContentPiece] {
-        try rows("SELECT file, start, size FROM pieces WHERE content = ? ORDER BY number", [content.text]).map { row in
+        let sql =
+            "SELECT pieces.file, start, size, xxh64 FROM pieces LEFT JOIN checks ON checks.file = pieces.file "
+            + "WHERE content = ? ORDER BY number"
+        return try rows(sql, [content.text]).map { row in
             let start: Int64 = row[1]
             let size: Int64 = row[2]
-            return ContentPiece(file: try Self.contentID(row[0]), range: start..<start + size)
+            let check = (row[3] as Int64?).map(Self.check)
+            return ContentPiece(file: try Self.contentID(row[0]), range: start..<start + size, check: check)
         }
     }
 
@@ -147,4 +147,6 @@ struct ContentPiece: Sendable, Hashable {
     let file: ContentID
     /// Place in the object, in bytes.
     let range: Range<Int64>
+    /// `nil` for files of stores that kept none.
+    let check: UInt64?
 }

@@ -1,3 +1,4 @@
+import Logging
 package import Model
 import NIOCore
 package import SystemPackage
@@ -13,6 +14,24 @@ extension ObjectStore {
         _ record: ObjectRecord,
         range: Range<Int64>? = nil
     ) async throws(ObjectStoreError) -> ContentReader {
+        let content = try await read { try $0.storedContent(of: record) }
+        return try await open(FoundObject(record: record, content: content), range: range)
+    }
+
+    /// Opens the content of an object that `find` found, or a range of it, for reading.
+    ///
+    /// Small content is there already, and was compared with its check once this returns.
+    ///
+    /// - `range`: in bytes; `nil` for all.
+    /// - `verifying`: whether files that are read from begin to end are compared with their checks.
+    ///
+    /// - Throws: as `open(_:range:)` of a record.
+    package func open(
+        _ found: FoundObject,
+        range: Range<Int64>? = nil,
+        verifying: Bool = true
+    ) async throws(ObjectStoreError) -> ContentReader {
+        let record = found.record
         let all = 0..<record.size.bytes
         let range = range ?? all
         guard range.lowerBound >= 0, range.upperBound <= all.upperBound else {
@@ -21,18 +40,28 @@ extension ObjectStore {
                 "the range \(range) lies outside of the object's \(record.size.bytes) bytes"
             )
         }
+        if case .bytes(let bytes, let check) = found.content {
+            return try reader(of: bytes, range: range, check: check, record)
+        }
         let release = try pin(record)
         do throws(ObjectStoreError) {
-            let pieces = try await pieces(of: record).filter { $0.range.overlaps(range) || range.isEmpty }
+            let pieces = try await pieces(of: found).filter { $0.range.overlaps(range) || range.isEmpty }
             let files = files
             let position = try await files.run { () throws(ObjectStoreError) -> ContentReader.Position? in
-                var position = ContentReader.Position(pieces: pieces, range: range)
+                var position = ContentReader.Position(pieces: pieces, range: range, verifies: verifying)
                 return try position.begin(in: files) ? position : nil
             }
             guard let position else { throw await missing(record) }
-            return ContentReader(range: range, position: position, files: files, release: release)
+            return ContentReader(
+                range: range,
+                position: position,
+                files: files,
+                whenDamaged: { [logger] in Self.log($0, record, logger) },
+                release: release
+            )
         } catch {
             release()
+            if error.code == .damaged { Self.log(error, record, logger) }
             throw error
         }
     }
@@ -49,14 +78,50 @@ extension ObjectStore {
         in bucket: BucketName,
         range: @Sendable (ObjectRecord) throws(ObjectStoreError) -> Range<Int64>? = { _ in nil }
     ) async throws(ObjectStoreError) -> (record: ObjectRecord, reader: ContentReader)? {
-        while let record = try await object(key, in: bucket) {
+        while let found = try await find(key, in: bucket) {
             do throws(ObjectStoreError) {
-                return (record, try await open(record, range: range(record)))
+                return (found.record, try await open(found, range: range(found.record)))
             } catch {
                 guard error.code == .contentReplaced else { throw error }
             }
         }
         return nil
+    }
+
+    /// A reader of bytes that are there.
+    private func reader(
+        of bytes: ByteBuffer,
+        range: Range<Int64>,
+        check: UInt64,
+        _ record: ObjectRecord
+    ) throws(ObjectStoreError) -> ContentReader {
+        let isWhole =
+            Int64(bytes.readableBytes) == record.size.bytes
+            && bytes.withUnsafeReadableBytes { ContentCheck.of($0) } == check
+        guard isWhole else {
+            let error = ObjectStoreError(
+                .damaged,
+                "content in the index has not the bytes that were written; see apus store verify, and restore a backup"
+            )
+            Self.log(error, record, logger)
+            throw error
+        }
+        let start = bytes.readerIndex + Int(range.lowerBound)
+        guard let slice = bytes.getSlice(at: start, length: Int(range.upperBound - range.lowerBound)) else {
+            throw ObjectStoreError(.misuse, "a range lies outside of the object")
+        }
+        return ContentReader(range: range, position: .init(bytes: slice), files: files, release: {})
+    }
+
+    /// Says which object is damaged; there is nothing that a request could do about it.
+    private static func log(_ error: ObjectStoreError, _ record: ObjectRecord, _ logger: Logger) {
+        logger.error(
+            "an object's content is damaged",
+            metadata: [
+                "bucket": "\(record.bucket)", "key": "\(record.key)", "content": "\(record.content)",
+                "error": "\(error.message)",
+            ]
+        )
     }
 
     /// Copies an object's content into a new file, inside the kernel and sharing blocks where the file system
@@ -69,7 +134,13 @@ extension ObjectStore {
     package func export(_ record: ObjectRecord, to path: FilePath) async throws(ObjectStoreError) {
         let release = try pin(record)
         defer { release() }
-        let pieces = try await pieces(of: record)
+        let content = try await read { try $0.storedContent(of: record) }
+        if case .bytes(let bytes, _) = content {
+            return try await files.run { [files] () throws(ObjectStoreError) in
+                try ContentCopy.write(bytes, to: path.string, files)
+            }
+        }
+        let pieces = try await pieces(of: FoundObject(record: record, content: content))
         let copy = ContentCopy(pieces: pieces, files: files, path: path.string)
         guard try await copy.run() else { throw await missing(record) }
     }
@@ -84,13 +155,16 @@ extension ObjectStore {
         Int64
     >? {
         guard number >= 1, number <= record.partCount ?? 1 else { return nil }
-        return try await pieces(of: record)[number - 1].range
+        guard record.partCount != nil else { return 0..<record.size.bytes }
+        return try await pieces(of: FoundObject(record: record, content: .pieces))[number - 1].range
     }
 
     /// The files of an object, in order; at least one.
-    func pieces(of record: ObjectRecord) async throws(ObjectStoreError) -> [ContentPiece] {
+    func pieces(of found: FoundObject) async throws(ObjectStoreError) -> [ContentPiece] {
+        let record = found.record
         guard let count = record.partCount else {
-            return [ContentPiece(file: record.content, range: 0..<record.size.bytes)]
+            let check: UInt64? = if case .file(let check) = found.content { check } else { nil }
+            return [ContentPiece(file: record.content, range: 0..<record.size.bytes, check: check)]
         }
         let pieces = try await read { try $0.pieces(of: record.content) }
         guard pieces.count == count, count > 0 else { throw await missing(record) }

@@ -5,7 +5,8 @@ import SystemPackage
 extension ObjectStore {
     /// Makes an object from another's content.
     ///
-    /// Content that came in one piece gets a second name in the file system, and no byte is copied; that of a
+    /// Content that came in one piece gets a second name in the file system, and no byte is copied (small content is,
+    /// inside the index); that of a
     /// multipart upload is copied into one piece, so that the copy's ETag is its MD5 (as in S3).
     ///
     /// - `source`: where it has the same key, the object gets new attributes and a new time.
@@ -25,7 +26,7 @@ extension ObjectStore {
         var attributes = attributes ?? source.attributes
         let wanted = checksums.union(source.attributes.checksums.keys)
         let hasAll = source.partCount == nil && wanted.isSubset(of: source.attributes.checksums.keys)
-        if hasAll, let content = try await linkContent(of: source) {
+        if hasAll, let content = try await duplicateContent(of: source) {
             attributes.checksums = source.attributes.checksums
             attributes.checksumType = source.attributes.checksumType
             let object = NewObject(
@@ -34,7 +35,7 @@ extension ObjectStore {
                 size: source.size,
                 eTag: source.eTag,
                 attributes: attributes,
-                content: content,
+                content: content.id,
                 partCount: nil,
                 time: now(),
                 condition: condition,
@@ -75,15 +76,20 @@ extension ObjectStore {
         return staged
     }
 
-    /// Gives content of one piece a second name, durably.
+    /// Gives content of one piece a second name, durably, for the index to take over.
     ///
     /// - Returns: `nil` where the file system has no more links for it, or none at all.
-    private func linkContent(of source: ObjectRecord) async throws(ObjectStoreError) -> ContentID? {
+    private func duplicateContent(of source: ObjectRecord) async throws(ObjectStoreError) -> PlacedContent? {
         let id = ContentID.new(at: now())
+        if source.size.bytes <= PlacedContent.inlineCeiling,
+            try await read({ try $0.isSmall(source.content) })
+        {
+            return PlacedContent(id: id, place: .copy(of: source.content))
+        }
         let files = files
         let result = try await files.run { () throws(ObjectStoreError) -> Result<Bool, Errno> in
             do throws(Errno) {
-                try FileNames.link(files.contentPath(source.content), files.stagingPath(id))
+                try files.calls.link(files.contentPath(source.content), files.stagingPath(id))
             } catch {
                 return .failure(error)
             }
@@ -96,7 +102,7 @@ extension ObjectStore {
             return .success(true)
         }
         switch result {
-        case .success: return id
+        case .success: return PlacedContent(id: id, place: .link(of: source.content))
         case .failure(.noSuchFileOrDirectory): throw await missing(source)
         case .failure(.tooManyLinks), .failure(.notPermitted), .failure(.notSupported): return nil
         case .failure(let error): throw ObjectStoreError(error, "cannot copy the content")

@@ -65,7 +65,7 @@ extension ObjectStore {
             staged.discard()
             throw ObjectStoreError(.invalidPartNumber, "the part number \(number) is not between 1 and 10000")
         }
-        let (content, summary) = try await staged.settle()
+        let (content, summary) = try await staged.settle(asFile: true)
         let part = UploadPart(
             number: number,
             size: ByteCount(summary.size),
@@ -75,7 +75,7 @@ extension ObjectStore {
         )
         try await adopt(content) { index in
             _ = try index.upload(uploadID, key: key, bucket: bucket)
-            try index.putPart(StoredPart(part: part, content: content), of: uploadID)
+            try index.putPart(StoredPart(part: part, content: content.id), of: uploadID)
         }
         announce()
         return part

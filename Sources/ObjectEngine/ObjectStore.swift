@@ -20,7 +20,9 @@ package final class ObjectStore: Sendable {
     let files: ContentFiles
     let collector: GarbageCollector
     let bucketFacts = BucketFactsCache()
+    let hot: HotObjects
     let now: @Sendable () -> Instant
+    let logger: Logger
     private let signal: AsyncStream<Void>.Continuation
 
     /// Opens the store in a directory, which must exist; makes a new one where it is empty, and repairs what
@@ -28,25 +30,36 @@ package final class ObjectStore: Sendable {
     ///
     /// Only one process may have a store open; that is for the caller to ensure.
     ///
+    /// - `hotObjectLimit`: for small objects in memory that were read lately.
+    /// - `probe`: for tests of what happens when the disk fails.
+    ///
     /// - Throws: `newerVersion`, `damaged`, `io`, `storageFull`.
     package static func open(
         at directory: FilePath,
         durability: Durability,
+        hotObjectLimit: ByteCount = .mebibytes(32),
         logger: Logger,
-        now: @escaping @Sendable () -> Instant
+        now: @escaping @Sendable () -> Instant,
+        probe: (any FileSystemProbe)? = nil
     ) async throws(ObjectStoreError) -> ObjectStore {
+        let hot = HotObjects(limit: Int(hotObjectLimit.bytes))
         let database: DurableDatabase
         do throws(DurableSQLiteError) {
             database = try await DurableDatabase.open(
                 at: directory.string + "/index.sqlite",
                 steps: Schema.steps,
-                durability: durability
+                durability: durability,
+                observer: ChangeNotices(hot: hot)
             )
         } catch {
             throw ObjectStoreError(index: error)
         }
-        let files = ContentFiles(directory: directory.string, durability: durability)
-        let store = ObjectStore(database: database, files: files, logger: logger, now: now)
+        let files = ContentFiles(
+            directory: directory.string,
+            durability: durability,
+            calls: FileSystemCalls(probe: probe)
+        )
+        let store = ObjectStore(database: database, files: files, hot: hot, logger: logger, now: now)
         do throws(ObjectStoreError) {
             try await files.run { () throws(ObjectStoreError) in try files.prepareDirectories() }
             try await store.removeLeftovers(logger)
@@ -62,12 +75,15 @@ package final class ObjectStore: Sendable {
     private init(
         database: DurableDatabase,
         files: ContentFiles,
+        hot: HotObjects,
         logger: Logger,
         now: @escaping @Sendable () -> Instant
     ) {
         self.database = database
         self.files = files
+        self.hot = hot
         self.now = now
+        self.logger = logger
         collector = GarbageCollector(database: database, files: files, logger: logger)
         (eventSignal, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -111,25 +127,31 @@ package final class ObjectStore: Sendable {
         _ body: @escaping @Sendable (ObjectIndex) throws -> T
     ) async throws(ObjectStoreError) -> T {
         do {
-            return try await database.write { try body(ObjectIndex($0)) }
+            try files.calls.willTransact()
+            let value = try await database.write { try body(ObjectIndex($0)) }
+            try files.calls.didTransact()
+            return value
         } catch {
             throw ObjectStoreError(index: error)
         }
     }
 
-    /// As `write`, for a transaction that makes content in its place part of the store.
+    /// As `write`, for a transaction that makes content part of the store.
     func adopt<T: Sendable>(
-        _ content: ContentID,
+        _ content: PlacedContent,
         _ body: @escaping @Sendable (ObjectIndex) throws -> T
     ) async throws(ObjectStoreError) -> T {
         do throws(ObjectStoreError) {
-            let value = try await write(body)
-            files.forgetStaged([content])
+            let value = try await write { index in
+                try index.insert(content)
+                return try body(index)
+            }
+            if content.hasFile { files.forgetStaged([content.id]) }
             return value
         } catch {
             // A commit that failed on a failing disk may still turn out to have happened, after a crash; then
             // the next start decides by what the index says.
-            if error.code != .io, error.code != .damaged { files.discard(content) }
+            if content.hasFile, error.code != .io, error.code != .damaged { files.discard(content.id) }
             throw error
         }
     }

@@ -5,7 +5,17 @@ enum Schema {
     static let steps: [SchemaStep] = [
         SchemaStep("buckets, objects, uploads, events, garbage", sql: first),
         SchemaStep("settings of buckets", sql: settings),
+        SchemaStep("small contents, checks", sql: smallContents),
     ]
+
+    private static let smallContents = """
+        CREATE TABLE small_contents (
+            content TEXT NOT NULL UNIQUE,
+            xxh64 INTEGER NOT NULL,
+            bytes BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE checks (file TEXT NOT NULL PRIMARY KEY, xxh64 INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        """
 
     private static let first = """
         CREATE TABLE buckets (

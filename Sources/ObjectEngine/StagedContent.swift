@@ -87,14 +87,22 @@ package final class StagedContent: Sendable {
         if let intake { removeFile(intake) }
     }
 
-    /// Puts the content in its place, durably, for the index to take over.
+    /// Puts the content in its place, durably, for the index to take over; small content goes there itself.
     ///
     /// The caller must then either let the index know the content or discard it.
     ///
+    /// - `asFile`: whether to make a file of small content too.
+    ///
     /// - Throws: `misuse` where it was taken before; as `write`.
-    func settle() async throws(ObjectStoreError) -> (id: ContentID, summary: ContentSummary) {
+    func settle(asFile: Bool = false) async throws(ObjectStoreError) -> (
+        content: PlacedContent, summary: ContentSummary
+    ) {
         let summary = try await finish()
         let intake = try beginWork()
+        if !asFile, let bytes = intake.smallContent {
+            endWork(.taken)
+            return (PlacedContent(id: intake.id, place: .bytes(bytes, check: summary.check)), summary)
+        }
         let files = files
         do throws(ObjectStoreError) {
             try await files.run { () throws(ObjectStoreError) in
@@ -106,7 +114,7 @@ package final class StagedContent: Sendable {
             throw error
         }
         endWork(.taken)
-        return (intake.id, summary)
+        return (PlacedContent(id: intake.id, place: .file(check: summary.check)), summary)
     }
 
     /// Runs `body` on the intake on a thread of the store.

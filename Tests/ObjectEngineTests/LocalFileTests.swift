@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test func leavesNoFileBehindWhereContentIsDamaged() async throws {
-        let record = try await store.put(pattern(1000), as: "key")
+        let record = try await store.put(pattern(20_000), as: "key")
         try write(
             [1],
             to: directory.path + "/content/\(record.content.text.suffix(2))/\(record.content.text)"

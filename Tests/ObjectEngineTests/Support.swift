@@ -45,6 +45,9 @@ final class TemporaryDirectory: Sendable {
         try Self.names(in: path + "/content").flatMap { try Self.names(in: "\(path)/content/\($0)") }.sorted()
     }
 
+    /// Where the file of an object's content is.
+    func path(of content: ContentID) -> String { "\(path)/content/\(content.text.suffix(2))/\(content.text)" }
+
     func stagedFiles() throws -> [String] { try Self.names(in: path + "/staging") }
 }
 
@@ -73,15 +76,23 @@ func objectKey(_ text: String) -> ObjectKey {
 
 let videos = bucketName("videos")
 
+enum ContentSizes {
+    /// Content up to this size, in bytes, is kept in the index (`docs/object-store.md`).
+    static let small = 16_384
+}
+
 extension ObjectStore {
-    static func open(in directory: TemporaryDirectory, durability: Durability = .never) async throws
-        -> ObjectStore
-    {
+    static func open(
+        in directory: TemporaryDirectory,
+        durability: Durability = .never,
+        probe: (any FileSystemProbe)? = nil
+    ) async throws -> ObjectStore {
         try await open(
             at: FilePath(directory.path),
             durability: durability,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            now: { clock.now() }
+            now: { clock.now() },
+            probe: probe
         )
     }
 

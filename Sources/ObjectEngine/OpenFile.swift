@@ -9,20 +9,23 @@ import Darwin
 // The plain functions, under names that methods of the same name do not hide.
 private let systemWrite = write(_:_:_:)
 private let systemRead = read(_:_:_:)
-private let systemLink = link(_:_:)
 
 /// A file that stays open as long as the object lives.
 final class OpenFile: Sendable {
     let descriptor: CInt
+    private let seam: Seam?
 
+    /// For `FileSystemCalls`; everybody else asks that.
+    ///
     /// - Throws: the error number of `open(2)`.
-    init(_ path: String, _ flags: CInt, permissions: mode_t = 0o600) throws(Errno) {
+    init(_ path: String, _ flags: CInt, permissions: mode_t, probe: (any FileSystemProbe)?) throws(Errno) {
         var opened: CInt
         repeat {
             opened = open(path, flags | O_CLOEXEC, permissions)
         } while opened < 0 && errno == EINTR
         guard opened >= 0 else { throw Errno(rawValue: errno) }
         descriptor = opened
+        seam = probe.map { Seam(probe: $0, path: path) }
     }
 
     deinit { close(descriptor) }
@@ -30,8 +33,10 @@ final class OpenFile: Sendable {
     func write(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
         var rest = bytes
         while !rest.isEmpty {
-            let count = systemWrite(descriptor, rest.baseAddress, rest.count)
+            let allowed = try seam?.willWrite(rest.count) ?? rest.count
+            let count = systemWrite(descriptor, rest.baseAddress, allowed)
             if count >= 0 {
+                seam?.didDo { .write(path: $0, count: count) }
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
             } else if errno != EINTR {
                 throw Errno(rawValue: errno)
@@ -50,6 +55,7 @@ final class OpenFile: Sendable {
 
     /// Reads up to the size of `bytes` from that place; 0 at the end of the file.
     func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int64) throws(Errno) -> Int {
+        try seam?.willDo { .read(path: $0) }
         while true {
             let count = pread(descriptor, bytes.baseAddress, bytes.count, off_t(offset))
             if count >= 0 { return count }
@@ -59,8 +65,23 @@ final class OpenFile: Sendable {
 
     /// Makes content and size durable; for a directory, its entries.
     func synchronize() throws(Errno) {
-        guard fdatasync(descriptor) != 0 else { return }
-        throw Errno(rawValue: errno)
+        try seam?.willDo { .synchronize(path: $0) }
+        guard fdatasync(descriptor) == 0 else { throw Errno(rawValue: errno) }
+        seam?.didDo { .synchronize(path: $0) }
+    }
+
+    /// Asks for blocks up to that size, in bytes, so that later writes inside of it cannot find the disk full.
+    func reserve(_ size: Int64) throws(Errno) {
+        let failure = posix_fallocate(descriptor, 0, off_t(size))
+        guard failure == 0 else { throw Errno(rawValue: failure) }
+    }
+
+    /// Says that what was read need not stay in memory, so that reading everything pushes nobody else out.
+    func forgetCache() {
+        #if canImport(Glibc)
+        // Advice only: whatever it answers, the bytes are the same.
+        _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+        #endif
     }
 
     /// Makes `target` share all of this file's blocks, where the file system can (btrfs, XFS).
@@ -100,48 +121,18 @@ final class OpenFile: Sendable {
         guard fstat(descriptor, &status) == 0 else { throw Errno(rawValue: errno) }
         return status
     }
-}
 
-/// Calls that work on names.
-enum FileNames {
-    /// Gives a file a second name.
-    static func link(_ path: String, _ newPath: String) throws(Errno) {
-        guard systemLink(path, newPath) != 0 else { return }
-        throw Errno(rawValue: errno)
-    }
+    /// The probe of a test, and what it calls this file.
+    private struct Seam: Sendable {
+        let probe: any FileSystemProbe
+        let path: String
 
-    /// Removes a name; that it is not there is success.
-    static func remove(_ path: String) throws(Errno) {
-        guard unlink(path) != 0, errno != ENOENT else { return }
-        throw Errno(rawValue: errno)
-    }
+        func willDo(_ step: (String) -> FileSystemStep) throws(Errno) { _ = try probe.willDo(step(path)) }
 
-    /// Makes a directory; that it is there is success.
-    ///
-    /// - Returns: whether it was made now.
-    @discardableResult
-    static func makeDirectory(_ path: String) throws(Errno) -> Bool {
-        if mkdir(path, 0o700) == 0 { return true }
-        guard errno == EEXIST else { throw Errno(rawValue: errno) }
-        return false
-    }
-
-    /// Makes a directory's entries durable.
-    static func synchronizeDirectory(_ path: String) throws(Errno) {
-        try OpenFile(path, O_RDONLY | O_DIRECTORY).synchronize()
-    }
-
-    /// The names in a directory, without `.` and `..`, in no order.
-    static func entries(of path: String) throws(Errno) -> [String] {
-        guard let stream = opendir(path) else { throw Errno(rawValue: errno) }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
+        func willWrite(_ count: Int) throws(Errno) -> Int {
+            min(count, max(1, try probe.willDo(.write(path: path, count: count)) ?? count))
         }
-        return names
+
+        func didDo(_ step: (String) -> FileSystemStep) { probe.didDo(step(path)) }
     }
 }
