@@ -89,9 +89,9 @@ let rooms: [[Target]] = [
         "Cluster",
         [
             "Model", "Scheduling", "ObjectEngine", "StateStore", "Sandboxes", "Providers", "Identity",
-            "S3Wire", asyncHTTPClient, lifecycle, logging, metrics, nioCore, nioPosix, systemPackage,
+            "S3Wire", asyncHTTPClient, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, systemPackage,
         ],
-        tests: ["ClusterTesting", "LoopbackServer", nioHTTP1, subprocess]
+        tests: ["ClusterTesting", "LoopbackServer", subprocess]
     ),
     // Delivery.
     room(

@@ -5,9 +5,10 @@ package import ObjectEngine
 import ServiceLifecycle
 package import StateStore
 
-/// Turns the object store's events into jobs: one for each event and each service that it triggers.
+/// Turns the object store's events into jobs, one for each event and each service that it triggers, and into what
+/// webhooks are to be told.
 ///
-/// Its place in the sequence of events is committed together with the jobs, so an event is neither lost nor doubled,
+/// Its place in the sequence of events is committed together with both, so an event is neither lost nor doubled,
 /// wherever the program dies.
 package final class EventRouter: Service {
     /// How many events are committed at once.
@@ -19,6 +20,7 @@ package final class EventRouter: Service {
     private let state: ClusterState
     private let catalog: ServiceCatalog
     private let scheduler: JobScheduler
+    private let notifications: Notifications
     private let now: @Sendable () -> Instant
     private let logger: Logger
     private let eventCounter = Counter(label: "apus_events_total")
@@ -28,6 +30,7 @@ package final class EventRouter: Service {
         state: ClusterState,
         catalog: ServiceCatalog,
         scheduler: JobScheduler,
+        notifications: Notifications,
         now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
@@ -35,6 +38,7 @@ package final class EventRouter: Service {
         self.state = state
         self.catalog = catalog
         self.scheduler = scheduler
+        self.notifications = notifications
         self.now = now
         self.logger = logger
     }
@@ -81,27 +85,45 @@ package final class EventRouter: Service {
         while true {
             let events = try await store.events(after: position, limit: Self.batch)
             guard let last = events.last else { return }
-            let jobs = events.flatMap(jobs(for:))
-            try await state.route(jobs, upTo: last.sequence)
+            var batch = Batch()
+            for event in events { try await add(event, to: &batch) }
+            try await state.route(batch.jobs, webhooks: batch.deliveries, upTo: last.sequence)
             eventCounter.increment(by: events.count)
             position = last.sequence
-            for service in Set(jobs.map(\.service)) { scheduler.jobsAdded(to: service) }
+            for service in Set(batch.jobs.map(\.service)) { scheduler.jobsAdded(to: service) }
+            for webhook in Set(batch.deliveries.map(\.webhook)) { notifications.ring(webhook) }
         }
     }
 
-    private func jobs(for event: ObjectEvent) -> [NewJob] {
-        catalog.services(triggeredBy: (event.bucket, event.key)).map { service in
-            let name = JobName(service: service, unique: UniqueID.uuid())
-            logger.debug("event routed", metadata: ["job.name": "\(name)", "event.sequence": "\(event.sequence)"])
-            return NewJob(
-                name: name,
-                service: service,
-                eventSequence: event.sequence,
-                input: ObjectLocation(bucket: event.bucket, key: event.key),
-                principal: event.principal,
-                event: event.minioJSON().bytes(),
-                created: now()
-            )
+    /// What some events come to.
+    private struct Batch {
+        var jobs: [NewJob] = []
+        var deliveries: [NewWebhookDelivery] = []
+    }
+
+    private func add(_ event: ObjectEvent, to batch: inout Batch) async throws {
+        let targets = try await notifications.targets(of: event)
+        let byInput = event.cause.isCreation ? catalog.services(triggeredBy: (event.bucket, event.key)) : []
+        let services = Set(byInput).union(targets.services).sorted()
+        guard !services.isEmpty || !targets.webhooks.isEmpty else { return }
+        let document = event.minioJSON().bytes()
+        batch.jobs += services.map { job(for: $0, event, document) }
+        batch.deliveries += targets.webhooks.map {
+            NewWebhookDelivery(webhook: $0, eventSequence: event.sequence, body: document)
         }
+    }
+
+    private func job(for service: ServiceName, _ event: ObjectEvent, _ document: [UInt8]) -> NewJob {
+        let name = JobName(service: service, unique: UniqueID.uuid())
+        logger.debug("event routed", metadata: ["job.name": "\(name)", "event.sequence": "\(event.sequence)"])
+        return NewJob(
+            name: name,
+            service: service,
+            eventSequence: event.sequence,
+            input: ObjectLocation(bucket: event.bucket, key: event.key),
+            principal: event.principal,
+            event: document,
+            created: now()
+        )
     }
 }

@@ -65,7 +65,12 @@ struct InputStager: Sendable {
         if let object = localObject(of: event) {
             input.environment["STORAGE_OBJECT_KEY"] = object.key.text
             if !object.time.isEmpty { input.environment["EVENT_TIME"] = object.time }
-            if !service.definition.fileStageIn { try await stage(object, into: &input, in: folder) }
+            if object.isRemoval {
+                // There is no object any more: the function gets the word that it went.
+                try await write(bytes, into: &input, in: folder)
+            } else if !service.definition.fileStageIn {
+                try await stage(object, into: &input, in: folder)
+            }
         } else if case .unknown(let payload) = event.innermost {
             input.environment["EVENT"] = variable(payload)
             try await write(payload.bytes, into: &input, in: folder)
@@ -133,5 +138,13 @@ struct InputStager: Sendable {
         try await Folder.offload { try Folder.writeFile(path, bytes) }
         input.fileName = name
         input.size = ByteCount(Int64(bytes.count))
+    }
+}
+
+extension InvocationEvent.ObjectReference {
+    /// Whether the event says that the object went, rather than that it came.
+    fileprivate var isRemoval: Bool {
+        let name = document["Records"]?[0]?["eventName"]?.stringValue ?? ""
+        return ObjectEvent.Cause(rawValue: name).map { !$0.isCreation } ?? false
     }
 }

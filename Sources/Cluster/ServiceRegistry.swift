@@ -136,6 +136,9 @@ package actor ServiceRegistry {
             throw ClusterError(code: .invalid, message: unsupported.joined(separator: "; "))
         }
         try definition.checkOutputsLeaveInputs()
+        if let refusal = try await Notifications.refusal(of: definition, in: store) {
+            throw ClusterError(code: .invalid, message: "output: \(refusal)")
+        }
         try definition.checkProviders(httpClient)
         guard definition.image.isEmpty || allowedImages.allow(definition.image) else {
             throw ClusterError(

@@ -2,7 +2,7 @@ extension ObjectEvent {
     /// The event as MinIO writes it to a webhook (supervisor.md section 4): `Key` is the bucket and the key as they
     /// are, `object.key` is the key escaped as in a query.
     ///
-    /// Numbers of the sequence are 16 hexadecimal digits, so that they sort as texts.
+    /// The event of a removal says nothing of the object but its key. Numbers of the sequence are 16 hexadecimal digits, so that they sort as texts.
     package func minioJSON() -> JSONValue {
         let identity = JSONValue.object(["principalId": .string(principal)])
         let record = JSONValue.object([
@@ -40,6 +40,9 @@ extension ObjectEvent {
     private func objectJSON() -> JSONValue {
         let hexadecimal = String(UInt64(bitPattern: sequence), radix: 16, uppercase: true)
         let sequencer = String(repeating: "0", count: 16 - hexadecimal.utf8.count) + hexadecimal
+        guard cause.isCreation else {
+            return .object(["key": .string(QueryEncoding.escape(key.text)), "sequencer": .string(sequencer)])
+        }
         var metadata = ["content-type": contentType]
         for (name, value) in userMetadata {
             // S3 keeps names without the prefix of their header; MinIO's events carry it.

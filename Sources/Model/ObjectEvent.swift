@@ -1,11 +1,21 @@
-/// A storage's word that an object was created, with all that the event's JSON form says.
+/// A storage's word that an object was created or removed, with all that the event's JSON form says.
 package struct ObjectEvent: Sendable, Hashable {
-    /// What made the object, in S3's names of events.
+    /// What happened to the object, in S3's names of events.
     package enum Cause: String, Sendable, Hashable {
         case put = "s3:ObjectCreated:Put"
         case post = "s3:ObjectCreated:Post"
         case copy = "s3:ObjectCreated:Copy"
         case multipart = "s3:ObjectCreated:CompleteMultipartUpload"
+        case deletion = "s3:ObjectRemoved:Delete"
+        case deletionMarker = "s3:ObjectRemoved:DeleteMarkerCreated"
+        case expiry = "s3:LifecycleExpiration:Delete"
+        case expiryMarker = "s3:LifecycleExpiration:DeleteMarkerCreated"
+
+        /// What the names of events begin with after which there is an object; inputs of services are triggered by
+        /// these alone.
+        package static let creationGroup = "s3:ObjectCreated:"
+
+        package var isCreation: Bool { rawValue.hasPrefix(Self.creationGroup) }
     }
 
     /// Place in the store's sequence of events; grows by at least one with each event, never used twice.

@@ -14,6 +14,13 @@ package enum BucketSetting: String, Sendable, CaseIterable {
     case lifecycle
     /// Who is told of its events.
     case notification
+    /// There, with any text, where somebody wants to know what clients delete: the one setting that the store itself
+    /// looks at, with the one below.
+    case removalEvents
+    /// As above, for what expires.
+    case expiryEvents
+    /// The region that its maker asked for.
+    case location
 }
 
 /// What requests ask of a bucket again and again; a value of one moment.

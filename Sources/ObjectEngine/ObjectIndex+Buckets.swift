@@ -5,15 +5,21 @@ extension ObjectIndex {
     private static let bucketColumns =
         "SELECT name, owner, created, tags, objects, bytes, versioning, versions FROM buckets"
 
-    /// - Returns: whether it was made now.
-    func createBucket(_ name: BucketName, owner: String, tags: [String: String], at now: Instant) throws
-        -> Bool
-    {
+    /// - Returns: whether it was made now; only then it gets the settings.
+    func createBucket(
+        _ name: BucketName,
+        owner: String,
+        tags: [String: String],
+        settings: [BucketSetting: String],
+        at now: Instant
+    ) throws -> Bool {
         try execute(
             "INSERT INTO buckets (name, owner, created, tags) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
             [name.text, owner, now.nanoseconds, JSONValue.map(tags).text()]
         )
-        return database.changesCount > 0
+        guard database.changesCount > 0 else { return false }
+        if !settings.isEmpty { try set(settings.mapValues(Optional.some), of: name) }
+        return true
     }
 
     /// The bucket's row, as far as its objects are concerned.

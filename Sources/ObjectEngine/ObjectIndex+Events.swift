@@ -18,6 +18,25 @@ extension ObjectIndex {
         )
     }
 
+    /// Writes the event of a removal.
+    func addEvent(
+        _ cause: ObjectEvent.Cause,
+        of key: ObjectKey,
+        in bucket: BucketName,
+        at time: Instant,
+        origin: RequestOrigin
+    ) throws {
+        try execute(
+            """
+            INSERT INTO events (cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address)
+            VALUES (?, ?, ?, 0, '', '', '', ?, ?, ?)
+            """,
+            [
+                cause.rawValue, bucket.text, key.text, time.nanoseconds, origin.principal, origin.sourceAddress,
+            ]
+        )
+    }
+
     func events(after sequence: Int64, limit: Int) throws -> [ObjectEvent] {
         try rows(
             """

@@ -24,6 +24,9 @@ package struct RequestOrigin: Sendable, Hashable {
     /// Empty for the cluster's own writes.
     package let sourceAddress: String
 
+    /// The cluster itself, with nobody behind it.
+    package static let cluster = RequestOrigin(principal: "", sourceAddress: "")
+
     package init(principal: String, sourceAddress: String) {
         self.principal = principal
         self.sourceAddress = sourceAddress

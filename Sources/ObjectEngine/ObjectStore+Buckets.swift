@@ -1,17 +1,21 @@
 package import Model
 
 extension ObjectStore {
-    /// Makes a bucket; does nothing where there is one of that name.
+    /// Makes a bucket with its settings; does nothing where there is one of that name.
     ///
     /// - Returns: whether it was made now.
     /// - Throws: `storageFull`, `io`, `closed`.
     package func createBucket(
         _ name: BucketName,
         owner: String,
-        tags: [String: String] = [:]
+        tags: [String: String] = [:],
+        settings: [BucketSetting: String] = [:]
     ) async throws(ObjectStoreError) -> Bool {
         let now = now()
-        return try await write { try $0.createBucket(name, owner: owner, tags: tags, at: now) }
+        defer { bucketFacts.forget(name) }
+        return try await write {
+            try $0.createBucket(name, owner: owner, tags: tags, settings: settings, at: now)
+        }
     }
 
     /// The bucket of that name, `nil` where there is none.

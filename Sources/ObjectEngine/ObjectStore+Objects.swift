@@ -99,29 +99,44 @@ extension ObjectStore {
         return found
     }
 
-    /// Deletes objects in one transaction; no event.
+    /// Deletes objects in one transaction, with an event for each where somebody has asked for such.
     ///
     /// - Returns: for each key whether there was an object.
     /// - Throws: `noSuchBucket`, `storageFull`, `io`, `closed`.
-    package func delete(_ keys: [ObjectKey], in bucket: BucketName) async throws(ObjectStoreError) -> [Bool] {
-        try await delete(keys.map { Deletion($0) }, in: bucket)
+    package func delete(
+        _ keys: [ObjectKey],
+        in bucket: BucketName,
+        origin: RequestOrigin = .cluster
+    ) async throws(ObjectStoreError) -> [Bool] {
+        try await delete(keys.map { Deletion($0) }, in: bucket, origin: origin)
             .map { (try? $0.get())?.wasThere ?? false }  // Nothing fails that has no condition.
     }
 
-    /// Deletes objects and versions in one transaction, in that order; no event.
+    /// Deletes objects and versions in one transaction, in that order, with their events where somebody asked
+    /// for such.
+    ///
+    /// - `byLifecycle`: whether nobody but a rule wants it.
     ///
     /// - Returns: what became of each; `preconditionFailed` or `noSuchKey` where its condition did not hold.
     /// - Throws: `noSuchBucket`, `storageFull`, `io`, `closed`.
     package func delete(
         _ deletions: [Deletion],
-        in bucket: BucketName
+        in bucket: BucketName,
+        origin: RequestOrigin = .cluster,
+        byLifecycle: Bool = false
     ) async throws(ObjectStoreError) -> [Result<DeletionOutcome, ObjectStoreError>] {
         let now = now()
+        let events = try await removalEvents(in: bucket, byLifecycle: byLifecycle, origin: origin, at: now)
         let outcomes = try await write { index in
             let bucket = try index.bucketRow(bucket)
             return try deletions.map { deletion -> Result<DeletionOutcome, ObjectStoreError> in
                 do {
-                    return .success(try index.delete(deletion, from: bucket, at: now))
+                    let outcome = try index.delete(deletion, from: bucket, at: now)
+                    let makesMarker = deletion.version == nil && outcome.isMarker
+                    if outcome.wasThere || makesMarker {
+                        try events?.add(deletion.key, byMarker: makesMarker, to: index)
+                    }
+                    return .success(outcome)
                 } catch let error as ObjectStoreError
                     where error.code == .preconditionFailed || error.code == .noSuchKey
                 {
@@ -129,7 +144,7 @@ extension ObjectStore {
                 }
             }
         }
-        announce()
+        announce(event: events != nil)
         return outcomes
     }
 

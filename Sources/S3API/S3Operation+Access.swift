@@ -25,7 +25,7 @@ extension S3Operation {
     var bucket: BucketName? {
         switch self {
         case .service: nil
-        case .bucket(_, let bucket), .object(_, let bucket, _): bucket
+        case .bucket(_, let bucket), .configuration(_, let bucket), .object(_, let bucket, _): bucket
         }
     }
 
@@ -65,6 +65,7 @@ extension S3Operation {
             var needs = operation.action.map { [AccessNeed($0, bucket)] } ?? []
             if operation == .create, Self.setsAccessControl(request) { needs.append(AccessNeed(.putBucketAcl, bucket)) }
             return needs
+        case .configuration(let operation, let bucket): return [AccessNeed(operation.action, bucket)]
         case .object(let operation, let bucket, let key):
             let version = try request.version()
             var needs = operation.actions(ofVersion: version != nil).map {
@@ -123,6 +124,34 @@ extension S3Operation.OfBucket {
         case .putAccessControl: .putBucketAcl
         case .getCORS: .getBucketCORS
         case .putCORS, .deleteCORS: .putBucketCORS
+        }
+    }
+}
+
+extension S3Operation.OfConfiguration {
+    var action: S3Action {
+        switch self {
+        case .getTagging: .getBucketTagging
+        case .putTagging, .deleteTagging: .putBucketTagging
+        case .getNotification: .getBucketNotification
+        case .putNotification: .putBucketNotification
+        case .getLifecycle: .getLifecycleConfiguration
+        case .putLifecycle, .deleteLifecycle: .putLifecycleConfiguration
+        case .getEncryption: .getEncryptionConfiguration
+        case .putEncryption, .deleteEncryption: .putEncryptionConfiguration
+        case .getAcceleration: .getAccelerateConfiguration
+        case .putAcceleration: .putAccelerateConfiguration
+        case .getRequestPayment: .getBucketRequestPayment
+        case .putRequestPayment: .putBucketRequestPayment
+        case .getLogging: .getBucketLogging
+        case .putLogging: .putBucketLogging
+        case .getWebsite: .getBucketWebsite
+        case .putWebsite: .putBucketWebsite
+        case .deleteWebsite: .deleteBucketWebsite
+        case .getObjectLock: .getBucketObjectLockConfiguration
+        case .putObjectLock: .putBucketObjectLockConfiguration
+        case .getReplication: .getReplicationConfiguration
+        case .putReplication, .deleteReplication: .putReplicationConfiguration
         }
     }
 }

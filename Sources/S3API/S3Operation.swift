@@ -58,6 +58,7 @@ enum S3Operation: Sendable, Hashable {
 
     case service(OfService)
     case bucket(OfBucket, BucketName)
+    case configuration(OfConfiguration, BucketName)
     case object(OfObject, BucketName, ObjectKey)
 
     /// S3's name of the operation.
@@ -65,6 +66,7 @@ enum S3Operation: Sendable, Hashable {
         switch self {
         case .service(let operation): operation.rawValue
         case .bucket(let operation, _): operation.rawValue
+        case .configuration(let operation, _): operation.rawValue
         case .object(let operation, _, _): operation.rawValue
         }
     }
@@ -78,6 +80,11 @@ enum S3Operation: Sendable, Hashable {
             try Subresources.check(request.query, allowing: [])
             self = .service(.listBuckets)
         case .bucket(let name):
+            if let (operation, subresource) = OfConfiguration.find(request) {
+                try Subresources.check(request.query, allowing: [subresource])
+                self = .configuration(operation, try Self.bucket(name))
+                return
+            }
             self = .bucket(try Self.ofBucket(request), try Self.bucket(name))
         case .object(let bucket, let key):
             self = .object(try Self.ofObject(request), try Self.bucket(bucket), try Self.key(key))

@@ -21,15 +21,18 @@ extension S3Responder {
         guard !list.isPublic || ownership != .bucketOwnerEnforced else {
             throw S3Error(.invalidBucketAclWithObjectOwnership)
         }
-        _ = try CreateBucketRequest(parsing: try await exchange.readDocument(limit: 64 << 10))
-        guard try await store.createBucket(name, owner: exchange.origin.principal) else {
-            let owner = try await store.bucket(name)?.owner
-            throw S3Error(owner == exchange.origin.principal ? .bucketAlreadyOwnedByYou : .bucketAlreadyExists)
-        }
-        var settings: [BucketSetting: String?] = [:]
+        let request = try CreateBucketRequest(parsing: try await exchange.readDocument(limit: 64 << 10))
+        let owner = exchange.origin.principal
+        var settings: [BucketSetting: String] = [:]
+        if !request.location.isEmpty { settings[.location] = request.location }
         if list.isPublic { settings[.accessControl] = list.rawValue }
         if let ownership { settings[.ownership] = String(decoding: ownership.xml, as: UTF8.self) }
-        if !settings.isEmpty { try await store.set(settings, of: name) }
+        if try await !store.createBucket(name, owner: owner, settings: settings) {
+            let known = try await facts(of: name)
+            guard known.owner == owner else { throw S3Error(.bucketAlreadyExists) }
+            // Asking twice for the same is harmless; for another region it is not what there is.
+            guard known.location == request.location else { throw S3Error(.bucketAlreadyOwnedByYou) }
+        }
         return Response(status: .ok, headers: [.location: "/\(name.text)"])
     }
 
@@ -42,8 +45,10 @@ extension S3Responder {
     }
 
     func headBucket(_ name: BucketName) async throws -> Response {
-        guard try await store.bucket(name) != nil else { throw S3Error(.noSuchBucket) }
-        return Response(status: .ok)
+        let location = try await facts(of: name).location
+        var response = Response(status: .ok)
+        response.headers.set("x-amz-bucket-region", location.isEmpty ? LocationConstraint.standard : location)
+        return response
     }
 
     func deleteBucket(_ name: BucketName) async throws -> Response {
@@ -56,4 +61,9 @@ extension S3Responder {
         guard try await store.bucket(name) != nil else { throw S3Error(.noSuchBucket) }
         return .document(document)
     }
+}
+
+extension BucketFacts {
+    /// The region that the bucket's maker asked for; empty for `us-east-1`.
+    var location: String { settings[.location] ?? "" }
 }

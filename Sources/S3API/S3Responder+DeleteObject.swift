@@ -12,7 +12,7 @@ extension S3Responder {
         let condition = exchange.header("if-match").map { WriteCondition(ETagCondition(parsing: $0)) } ?? .none
         let deletion = Deletion(key, version: try exchange.version(), condition: condition)
         var headers: HTTPFields = [:]
-        for outcome in try await store.delete([deletion], in: bucket) {
+        for outcome in try await store.delete([deletion], in: bucket, origin: exchange.origin) {
             let outcome = try outcome.get()
             headers.set(outcome.version)
             if outcome.isMarker { headers.set("x-amz-delete-marker", "true") }
@@ -41,7 +41,7 @@ extension S3Responder {
         failed += denied.sorted().map { (known[$0].entry, S3Error(.accessDenied)) }
         known = known.indices.filter { !denied.contains($0) }.map { known[$0] }
         var deleted: [DeleteResult.Deleted] = []
-        let outcomes = try await store.delete(known.map(\.deletion), in: bucket)
+        let outcomes = try await store.delete(known.map(\.deletion), in: bucket, origin: exchange.origin)
         for (entry, outcome) in zip(known.map(\.entry), outcomes) {
             switch outcome {
             case .success(let outcome):

@@ -41,6 +41,9 @@ extension S3Responder {
             .eTag: "\"\(record.eTag)\"", .lastModified: HTTPDate.text(record.lastModified), .acceptRanges: "bytes",
         ]
         headers.set(record.version)
+        guard exchange.header("x-amz-server-side-encryption-customer-algorithm") == nil else {
+            throw S3Error(.invalidRequest, "The encryption parameters are not applicable to this object.")
+        }
         let conditions = RequestConditions(header: exchange.header)
         switch conditions.evaluate(eTag: record.eTag, lastModified: record.lastModified) {
         case .proceed: break
@@ -49,6 +52,7 @@ extension S3Responder {
         }
         let range = try await range(of: record, exchange)
         record.attributes.write(to: &headers)
+        await markExpiry(of: record, on: &headers)
         Self.applyOverrides(exchange.query, to: &headers)
         if let count = record.partCount, exchange.query.contains("partNumber") {
             headers.set("x-amz-mp-parts-count", String(count))

@@ -23,7 +23,9 @@ extension S3Responder {
         let record = try await store.put(
             staged, as: key, in: bucket, attributes: attributes, condition: condition, origin: exchange.origin
         )
-        return Response(status: .ok, headers: Self.headers(of: record))
+        var headers = Self.headers(of: record)
+        await markExpiry(of: record, on: &headers)
+        return Response(status: .ok, headers: headers)
     }
 
     /// Takes in the body and verifies all that the client says about it.
@@ -75,7 +77,11 @@ extension S3Responder {
     static func checkUnsupported(_ exchange: S3Exchange) throws(S3Error) {
         let prefixes = ["x-amz-server-side-encryption", "x-amz-object-lock-"]
         for (name, _) in exchange.request.headers where prefixes.contains(where: name.hasPrefix) {
-            throw S3Error(.notImplemented, "The header \(name) implies functionality that is not implemented.")
+            throw S3Error(
+                .notImplemented,
+                name.hasPrefix(prefixes[0])
+                    ? noEncryption : "The header \(name) implies functionality that is not implemented."
+            )
         }
     }
 }

@@ -4,7 +4,7 @@ import HummingbirdCore
 import Logging
 package import Model
 package import ObjectEngine
-import S3Wire
+package import S3Wire
 
 /// Answers the S3 API over an object store.
 ///
@@ -18,6 +18,9 @@ package struct S3Responder: HTTPResponder {
     static let documentLimit = 8 << 20
 
     let store: ObjectStore
+    /// Why a target cannot be told of a bucket's events; `nil` where it can.
+    let notificationRefusal: @Sendable (NotificationRule, BucketName) -> String?
+    let lifecycles = DerivedSettings<LifecycleConfiguration>()
     let authentication: S3Authentication
     let rulesCache = BucketRulesCache()
     private let virtualHosts: VirtualHosts
@@ -33,15 +36,20 @@ package struct S3Responder: HTTPResponder {
     /// - Parameters:
     ///   - domains: the domains below which buckets have host names.
     ///   - secret: the secret key and the principal of an access key; `nil` for one that is not known.
+    ///   - notificationRefusal: why a target cannot be told of a bucket's events, in words; `nil` where it can.
     ///   - now: the clock that signatures are held against.
     package init(
         store: ObjectStore,
         domains: [String] = [],
         secret: @escaping @Sendable (_ accessKey: String) -> (secret: String, principal: Principal)?,
+        notificationRefusal: @escaping @Sendable (NotificationRule, BucketName) -> String? = { _, _ in
+            "There are no targets of notifications here."
+        },
         now: @escaping @Sendable () -> Instant
     ) {
         self.store = store
         virtualHosts = VirtualHosts(domains)
+        self.notificationRefusal = notificationRefusal
         authentication = S3Authentication(secret: secret, now: now)
     }
 
@@ -130,6 +138,7 @@ package struct S3Responder: HTTPResponder {
         switch operation {
         case .service(.listBuckets): try await listBuckets(exchange)
         case .bucket(let operation, let bucket): try await perform(operation, bucket, exchange)
+        case .configuration(let operation, let bucket): try await perform(operation, bucket, exchange)
         case .object(let operation, let bucket, let key): try await perform(operation, bucket, key, exchange)
         }
     }
@@ -143,7 +152,7 @@ package struct S3Responder: HTTPResponder {
         case .create: try await createBucket(bucket, exchange)
         case .head: try await headBucket(bucket)
         case .delete: try await deleteBucket(bucket)
-        case .getLocation: try await describe(bucket, LocationConstraint())
+        case .getLocation: .document(LocationConstraint(try await facts(of: bucket).location))
         case .getVersioning: try await getVersioning(of: bucket)
         case .putVersioning: try await putVersioning(of: bucket, exchange)
         case .listVersions: try await listVersions(bucket, exchange)

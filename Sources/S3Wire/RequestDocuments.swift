@@ -88,11 +88,13 @@ package struct CompleteMultipartUploadRequest: Sendable, Hashable {
 
 /// The body of `CreateBucket`.
 package struct CreateBucketRequest: Sendable, Hashable {
-    /// The region that the client wants the bucket in; empty where it does not say.
+    /// The region that the client wants the bucket in; empty where it does not say, and for `us-east-1`.
     package let location: String
 
+    /// Every region is accepted that looks like one: a cluster is wherever its operator says.
+    ///
     /// - Parameter bytes: may be empty.
-    /// - Throws: `S3Error` with `malformedXML`.
+    /// - Throws: `S3Error` with `malformedXML`, `invalidLocationConstraint`.
     package init(parsing bytes: [UInt8]) throws(S3Error) {
         guard !bytes.isEmpty else {
             location = ""
@@ -100,7 +102,14 @@ package struct CreateBucketRequest: Sendable, Hashable {
         }
         let root = try XMLElement.parse(bytes, maximumElements: 100)
         guard root.name == "CreateBucketConfiguration" else { throw S3Error(.malformedXML) }
-        location = root["LocationConstraint"]?.text.trimmingWhiteSpace() ?? ""
+        let location = root["LocationConstraint"]?.text.trimmingWhiteSpace() ?? ""
+        let isName = location.utf8.allSatisfy { byte in
+            (0x61...0x7A).contains(byte) || (0x41...0x5A).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2D
+        }
+        guard isName, location.utf8.count <= 63 else {
+            throw S3Error(.invalidLocationConstraint, details: [("LocationConstraint", location)])
+        }
+        self.location = location == LocationConstraint.standard ? "" : location
     }
 }
 

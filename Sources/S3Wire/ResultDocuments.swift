@@ -76,12 +76,18 @@ package struct ListBucketsResult: ResultDocument {
     }
 }
 
-/// Answers `GetBucketLocation`: no location is `us-east-1`.
+/// Answers `GetBucketLocation`.
 package struct LocationConstraint: ResultDocument {
-    package init() {}
+    /// The region whose buckets have an empty location.
+    package static let standard = "us-east-1"
+
+    package let location: String
+
+    /// - Parameter location: empty for `us-east-1`.
+    package init(_ location: String = "") { self.location = location }
 
     package func write(to writer: inout XMLWriter) {
-        writer.element("LocationConstraint", namespace: XMLWriter.s3Namespace) { _ in }
+        writer.element("LocationConstraint", location, namespace: XMLWriter.s3Namespace)
     }
 }
 

@@ -22,6 +22,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case invalidArgument = "InvalidArgument"
     case invalidBucketName = "InvalidBucketName"
     case invalidDigest = "InvalidDigest"
+    case invalidLocationConstraint = "InvalidLocationConstraint"
     case invalidPart = "InvalidPart"
     case invalidPartNumber = "InvalidPartNumber"
     case invalidPartOrder = "InvalidPartOrder"
@@ -54,6 +55,12 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case preconditionFailed = "PreconditionFailed"
     case requestTimeout = "RequestTimeout"
     case requestTimeTooSkewed = "RequestTimeTooSkewed"
+    case noSuchLifecycleConfiguration = "NoSuchLifecycleConfiguration"
+    case noSuchTagSet = "NoSuchTagSet"
+    case noSuchWebsiteConfiguration = "NoSuchWebsiteConfiguration"
+    case objectLockNotConfigured = "ObjectLockConfigurationNotFoundError"
+    case replicationNotConfigured = "ReplicationConfigurationNotFoundError"
+    case encryptionNotConfigured = "ServerSideEncryptionConfigurationNotFoundError"
     case serviceUnavailable = "ServiceUnavailable"
     case signatureDoesNotMatch = "SignatureDoesNotMatch"
     case slowDown = "SlowDown"
@@ -68,14 +75,16 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
             .entityTooLarge, .entityTooSmall, .incompleteBody, .invalidArgument, .invalidBucketName, .invalidDigest,
             .invalidPart, .invalidPartOrder, .invalidRequest, .invalidURI, .keyTooLong, .malformedXML,
             .metadataTooLarge, .missingRequestBody, .requestTimeout, .accessControlListNotSupported, .badRequest,
-            .illegalVersioningConfiguration, .incorrectNumberOfFilesInPostRequest, .invalidPolicyDocument,
-            .invalidRedirectLocation, .invalidStorageClass, .invalidTag, .malformedACL, .malformedPolicy,
-            .malformedPOSTRequest, .maximumPostPreDataLengthExceeded, .userKeyMustBeSpecified,
+            .illegalVersioningConfiguration, .incorrectNumberOfFilesInPostRequest, .invalidLocationConstraint,
+            .invalidPolicyDocument, .invalidRedirectLocation, .invalidStorageClass, .invalidTag, .malformedACL,
+            .malformedPolicy, .malformedPOSTRequest, .maximumPostPreDataLengthExceeded, .userKeyMustBeSpecified,
             .invalidBucketAclWithObjectOwnership, .unexpectedContent:
             400
         case .accessDenied, .accessForbidden, .invalidAccessKeyId, .requestTimeTooSkewed, .signatureDoesNotMatch: 403
         case .noSuchBucket, .noSuchKey, .noSuchUpload, .noSuchVersion, .noSuchBucketPolicy, .noSuchCORSConfiguration,
-            .noSuchPublicAccessBlockConfiguration, .ownershipControlsNotFound:
+            .noSuchPublicAccessBlockConfiguration, .ownershipControlsNotFound, .encryptionNotConfigured,
+            .noSuchLifecycleConfiguration, .noSuchTagSet, .noSuchWebsiteConfiguration, .objectLockNotConfigured,
+            .replicationNotConfigured:
             404
         case .methodNotAllowed: 405
         case .bucketAlreadyExists, .bucketAlreadyOwnedByYou, .bucketNotEmpty: 409
@@ -123,6 +132,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .bucketAlreadyOwnedByYou: "The bucket that you tried to create already exists, and you own it."
         case .bucketNotEmpty: "The bucket that you tried to delete is not empty."
         case .contentSHA256Mismatch: "The provided 'x-amz-content-sha256' header does not match what was computed."
+        case .encryptionNotConfigured: "The server side encryption configuration was not found."
         case .entityTooLarge: "Your proposed upload exceeds the maximum allowed object size."
         case .entityTooSmall: "Your proposed upload is smaller than the minimum allowed object size."
         case .illegalVersioningConfiguration: "The Versioning element must be specified"
@@ -134,6 +144,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .invalidArgument: "Invalid Argument"
         case .invalidBucketName: "The specified bucket is not valid."
         case .invalidDigest: "The Content-MD5 or checksum value that you specified is not valid."
+        case .invalidLocationConstraint: "The specified location constraint is not valid."
         case .invalidPart: "One or more of the specified parts could not be found, or its ETag does not match."
         case .invalidPartNumber: "The requested partnumber is not satisfiable"
         case .invalidPartOrder: "The list of parts was not in ascending order."
@@ -152,10 +163,15 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .missingRequestBody: "Request body is empty."
         case .noSuchBucket: "The specified bucket does not exist."
         case .noSuchKey: "The specified key does not exist."
+        case .noSuchLifecycleConfiguration: "The lifecycle configuration does not exist."
+        case .noSuchTagSet: "The TagSet does not exist."
         case .noSuchUpload: "The specified multipart upload does not exist."
         case .noSuchVersion: "The specified version does not exist."
+        case .noSuchWebsiteConfiguration: "The specified bucket does not have a website configuration."
         case .notImplemented: "A header or query that you provided implies functionality that is not implemented."
+        case .objectLockNotConfigured: "Object Lock configuration does not exist for this bucket."
         case .preconditionFailed: "At least one of the preconditions that you specified did not hold."
+        case .replicationNotConfigured: "The replication configuration was not found."
         case .requestTimeTooSkewed: "The difference between the request time and the server's time is too large."
         case .requestTimeout: "Your socket connection to the server was not read from or written to in time."
         case .serviceUnavailable: "Service is unable to handle the request."

@@ -58,6 +58,11 @@ package struct XMLWriter: Sendable {
         end(name)
     }
 
+    /// One element with a text, in a name space.
+    package mutating func element(_ name: StaticString, _ text: some StringProtocol, namespace: StaticString) {
+        element(name, namespace: namespace) { $0.escape(text.utf8) }
+    }
+
     /// One element with a text and a name that is known only now.
     ///
     /// The name must be a valid one.

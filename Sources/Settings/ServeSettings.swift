@@ -66,6 +66,8 @@ package struct ServeSettings: Sendable {
     package var keepJobs: Duration
     package var keepLogs: ByteCount
     package var deliveryPause: Duration
+    /// By name.
+    package var webhooks: [WebhookSetting]
     package var logLevel: String
     package var logFormat: LogFormat
     package var username: String?
@@ -97,6 +99,7 @@ package struct ServeSettings: Sendable {
         keepJobs = try values.value(.keepJobs, Self.duration, orElse: .seconds(30 * 86_400))
         keepLogs = try values.value(.keepLogs, Self.size, orElse: .mebibytes(4096))
         deliveryPause = try values.value(.deliveryPause, Self.duration, orElse: .seconds(30))
+        webhooks = values.webhooks
         logLevel = try values.value(.logLevel, Self.level, orElse: "info")
         logFormat = try values.value(.logFormat, LogFormat.init(rawValue:), orElse: .text)
         username = try values.value(.username, Self.nonEmpty, orElse: nil)

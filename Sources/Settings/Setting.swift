@@ -85,6 +85,13 @@ package struct Setting: Sendable, Hashable {
         "delivery-pause", "duration", "The longest pause between two tries to deliver a result to another storage.",
         standard: "30s"
     )
+    /// Not one text but many, so not among `all`: see `WebhookSetting`.
+    package static let webhook = Setting(
+        "webhook", "name=url",
+        "A webhook that buckets' notifications can name, as arn:minio:sqs::NAME:webhook; may be given often. Also "
+            + "APUS_WEBHOOK_<NAME>=url; APUS_WEBHOOK_<NAME>_TOKEN is sent as its bearer token.",
+        standard: "none"
+    )
     package static let logLevel = Setting(
         "log-level", "level", "trace, debug, info, notice, warning, error or critical.", standard: "info"
     )

@@ -9,18 +9,27 @@ package struct SettingValues: Sendable {
     }
 
     private var values: [String: Value] = [:]
+    /// The webhooks of all sources.
+    let webhooks: [WebhookSetting]
 
     /// - Parameters:
     ///   - flags: what the command line says, by name of the setting.
+    ///   - webhooks: what the command line says of webhooks, each `NAME=URL`.
     ///   - environment: the process's environment.
     ///   - file: the configuration file's path and content, if there is one.
-    /// - Throws: `SettingError` for an unknown or repeated key of the file, or one whose value is no single text.
+    /// - Throws: `SettingError` for an unknown or repeated key of the file, or one whose value is no single text; for
+    ///   a webhook that cannot be.
     package init(
         flags: [String: String],
+        webhooks webhookFlags: [String] = [],
         environment: [String: String],
         file: (path: String, content: JSONValue)?
     ) throws(SettingError) {
-        if let file { try read(file.content, path: file.path) }
+        var webhooks = WebhookTable()
+        if let file { try Self.read(file.content, path: file.path, into: &values, &webhooks) }
+        try webhooks.read(environment: environment)
+        try webhooks.read(flags: webhookFlags)
+        self.webhooks = try webhooks.webhooks()
         for setting in Setting.all {
             let variable = setting.environmentName
             if let text = environment[variable], !text.isEmpty {
@@ -30,16 +39,25 @@ package struct SettingValues: Sendable {
         }
     }
 
-    private mutating func read(_ content: JSONValue, path: String) throws(SettingError) {
+    private static func read(
+        _ content: JSONValue,
+        path: String,
+        into values: inout [String: Value],
+        _ webhooks: inout WebhookTable
+    ) throws(SettingError) {
         if content.isNull { return }
         guard let object = content.objectValue else {
             throw SettingError(message: "\(path): the file must hold settings, one \"name: value\" a line")
         }
         for (key, value) in object.members {
             let name = key.replacing("_", with: "-")
+            if name == Setting.webhook.name {
+                try webhooks.read(value, source: "\"\(key)\" in \(path)")
+                continue
+            }
             guard Setting.all.contains(where: { $0.name == name }) else {
                 throw SettingError(
-                    message: "\(path): unknown setting \"\(key)\"\(Self.suggestion(for: name)); see apus serve --help"
+                    message: "\(path): unknown setting \"\(key)\"\(suggestion(for: name)); see apus serve --help"
                 )
             }
             let text: String

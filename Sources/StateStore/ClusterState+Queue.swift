@@ -10,12 +10,18 @@ extension ClusterState {
         }
     }
 
-    /// Commits the jobs of a batch of events, and that the events up to `position` are done, in one transaction.
+    /// Commits the jobs of a batch of events and what webhooks are to be told of them, and that the events up to
+    /// `position` are done, in one transaction.
     ///
     /// An event's job that is there already, and a job whose service is gone, are left out, so routing an event twice is harmless.
-    package func route(_ jobs: [NewJob], upTo position: Int64) async throws(StateStoreError) {
+    package func route(
+        _ jobs: [NewJob],
+        webhooks deliveries: [NewWebhookDelivery] = [],
+        upTo position: Int64
+    ) async throws(StateStoreError) {
         try await write { database in
             for job in jobs { try Self.insert(job, database) }
+            for delivery in deliveries { try Self.insert(delivery, database) }
             try database.execute(
                 sql: "UPDATE router SET position = max(position, ?) WHERE id = 0", arguments: [position])
         }

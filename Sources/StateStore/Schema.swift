@@ -63,6 +63,22 @@ enum Schema {
                     INSERT INTO router (id, position) VALUES (0, 0);
                     """
             )
-        }
+        },
+        SchemaStep(
+            "deliveries to webhooks",
+            sql: """
+                -- What webhooks are still to be told; each is told in the order of the identifiers.
+                CREATE TABLE webhook_delivery (
+                    id INTEGER PRIMARY KEY AUTOINCREMENT,
+                    webhook TEXT NOT NULL,
+                    event_sequence INTEGER NOT NULL,
+                    body BLOB NOT NULL,
+                    UNIQUE (webhook, event_sequence)
+                );
+                CREATE INDEX webhook_delivery_line ON webhook_delivery (webhook, id);
+                -- The webhooks that were declared once: events for one that is not declared now wait.
+                CREATE TABLE webhook (name TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+                """
+        ),
     ]
 }

@@ -1,3 +1,4 @@
+import Cluster
 import HTTPAPI
 import Hummingbird
 import Identity
@@ -14,6 +15,7 @@ struct HTTPFaces {
     let gateway: Gateway
     let objects: ObjectStore
     let authenticator: Authenticator
+    let notifications: Notifications
     let now: @Sendable () -> Instant
     let logger: Logger
 
@@ -29,10 +31,10 @@ struct HTTPFaces {
         domains: [String],
         ready: @escaping @Sendable () -> Void
     ) -> any Service {
-        let authenticator = authenticator
+        let (authenticator, notifications) = (authenticator, notifications)
         let responder = S3Responder(
-            store: objects, domains: domains,
-            secret: { authenticator.secret(forAccessKey: $0) }, now: now
+            store: objects, domains: domains, secret: { authenticator.secret(forAccessKey: $0) },
+            notificationRefusal: { notifications.refusal(of: $0, in: $1) }, now: now
         )
         return Application(
             responder: responder, server: S3Server.http1(), configuration: configuration(address),

@@ -1,5 +1,6 @@
 import Cluster
 import Model
+import StateStore
 import Telemetry
 
 /// What the metrics mean, and those that are counted when they are read.
@@ -18,6 +19,8 @@ enum MetricDescriptions {
         "apus_stage_out_bytes_total": "Bytes staged out to the cluster's own store.",
         "apus_delivered_bytes_total": "Bytes delivered to other storages.",
         "apus_deliveries_total": "Tries to deliver a result, by outcome.",
+        "apus_webhook_deliveries_total": "Tries to tell a webhook of an event, by webhook and outcome.",
+        "apus_lifecycle_removed_total": "What the lifecycles of buckets have deleted, by kind.",
         "apus_run_seconds": "Time of synchronous runs, waiting included.",
         "apus_runs_total": "Synchronous runs, by outcome.",
     ]
@@ -31,6 +34,14 @@ enum MetricDescriptions {
         }
         registry.addCallback("apus_deliveries_waiting", help: "Results that wait for another storage.") {
             [PrometheusRegistry.Sample(Double((try? await status.waitingDeliveries()) ?? 0))]
+        }
+    }
+
+    /// What webhooks are still to be told.
+    static func register(_ state: ClusterState, in registry: PrometheusRegistry) {
+        registry.addCallback("apus_webhook_deliveries_waiting", help: "Events that a webhook has not taken yet.") {
+            let counts = (try? await state.webhookDeliveryCounts()) ?? [:]
+            return counts.map { PrometheusRegistry.Sample(Double($0.value), labels: [("webhook", $0.key)]) }
         }
     }
 }

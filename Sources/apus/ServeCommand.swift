@@ -36,7 +36,8 @@ struct ServeCommand: AsyncParsableCommand {
         let environment = Self.environment()
         do {
             let file = try readConfiguration(environment)
-            let values = try SettingValues(flags: flags.given, environment: environment, file: file)
+            let values = try SettingValues(
+                flags: flags.given, webhooks: flags.webhook, environment: environment, file: file)
             let settings = try ServeSettings(values, machine: .current, environment: environment)
             try await Server.run(settings)
         } catch let error as ExitCode {
@@ -99,6 +100,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: Self.help(.keepJobs)) var keepJobs: String?
     @Option(help: Self.help(.keepLogs)) var keepLogs: String?
     @Option(help: Self.help(.deliveryPause)) var deliveryPause: String?
+    @Option(help: Self.help(.webhook)) var webhook: [String] = []
     @Option(help: Self.help(.logLevel)) var logLevel: String?
     @Option(help: Self.help(.logFormat)) var logFormat: String?
 

@@ -75,6 +75,9 @@ struct Server {
         let catalog = ServiceCatalog()
         let logs = JobLogs(folder: data.logs, limit: settings.jobLogLimit)
         let deliveries = Signal()
+        let webhooks = settings.webhooks.map { Webhook(name: $0.name, url: $0.url, token: $0.token) }
+        let notifications = try await Notifications.open(
+            store: objects, state: state, catalog: catalog, webhooks: webhooks, logger: logger)
         let executor = JobExecutor(
             data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs,
             deliverySignal: deliveries, now: now, logger: logger
@@ -100,6 +103,7 @@ struct Server {
             store: objects, jobs: jobs, scheduler: scheduler, nodeName: HostName.current, started: now()
         )
         MetricDescriptions.register(status, in: registry)
+        MetricDescriptions.register(state, in: registry)
         let authenticator = Authenticator(
             credentials: identity.credentials, serviceForToken: { catalog.service(forToken: $0) }
         )
@@ -120,19 +124,26 @@ struct Server {
         )
         let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew)
         let faces = HTTPFaces(
-            gateway: gateway, objects: objects, authenticator: authenticator, now: now, logger: logger)
+            gateway: gateway, objects: objects, authenticator: authenticator, notifications: notifications, now: now,
+            logger: logger)
         return Server(
             services: [
                 Housekeeper(
                     data: data, state: state, logs: logs,
                     retention: Retention(age: settings.keepJobs, logBytes: settings.keepLogs), now: now, logger: logger
                 ),
+                LifecycleService(store: objects, now: now, logger: logger),
                 DeliveryService(
                     data: data, state: state, catalog: catalog, httpClient: httpClient,
                     longestPause: settings.deliveryPause, signal: deliveries, now: now, logger: logger
                 ),
+                WebhookService(
+                    state: state, webhooks: webhooks, notifications: notifications, httpClient: httpClient,
+                    longestPause: settings.deliveryPause, logger: logger
+                ),
                 EventRouter(
-                    store: objects, state: state, catalog: catalog, scheduler: scheduler, now: now, logger: logger
+                    store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
+                    now: now, logger: logger
                 ),
                 faces.s3(on: s3, domains: settings.s3Domains, ready: { banner.faceIsUp() }),
                 faces.api(on: api, ready: { banner.faceIsUp() }),

@@ -24,6 +24,9 @@ package struct ClusterFixture: Sendable {
         /// Whether services that name no sandbox run as processes.
         package var runsAllAsProcesses = true
         package var retention = Retention()
+        package var webhooks: [Webhook] = []
+        /// How long one delivery to a webhook may take.
+        package var webhookTimeout = Duration.seconds(10)
 
         package init() {}
     }
@@ -45,6 +48,8 @@ package struct ClusterFixture: Sendable {
     package let housekeeper: Housekeeper
     private let sandboxes: SandboxSet
     package let logger: Logger
+    package let notifications: Notifications
+    private let webhooks: WebhookService
     private let router: EventRouter
     private let deliveries: DeliveryService
     private let recovery: Recovery
@@ -120,8 +125,16 @@ package struct ClusterFixture: Sendable {
             data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
             signal: signal, now: now, logger: logger
         )
+        notifications = try await Notifications.open(
+            store: objects, state: state, catalog: catalog, webhooks: options.webhooks, logger: logger)
+        webhooks = WebhookService(
+            state: state, webhooks: options.webhooks, notifications: notifications, httpClient: httpClient,
+            longestPause: options.deliveryPause, timeout: options.webhookTimeout, logger: logger
+        )
         router = EventRouter(
-            store: objects, state: state, catalog: catalog, scheduler: scheduler, now: now, logger: logger
+            store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
+            now: now,
+            logger: logger
         )
     }
 
@@ -130,7 +143,7 @@ package struct ClusterFixture: Sendable {
 
     /// Runs router, scheduler and deliveries for the time of `body`, then stops them gracefully.
     package func whileServing<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
-        let services: [any Service] = [deliveries, scheduler, router]
+        let services: [any Service] = [deliveries, webhooks, scheduler, router]
         let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: logger))
         return try await withThrowingTaskGroup(of: T?.self) { tasks in
             tasks.addTask {

@@ -6,7 +6,8 @@ import Testing
     @Test func livesAndDies() async throws {
         try await S3Fixture.run { s3 in
             try await s3.send("PUT", "/second").expect(200)
-            try await s3.send("PUT", "/second").expect(409, .bucketAlreadyOwnedByYou)
+            // Asking again is harmless.
+            #expect(try await s3.send("PUT", "/second").expect(200).header("Location") == "/second")
             try await s3.send("HEAD", "/second").expect(200)
             let list = try await s3.send("GET", "/").expect(200).xml()
             #expect(list["Buckets"]?.all("Bucket").map { $0["Name"]?.text } == ["bucket", "second"])
@@ -62,9 +63,8 @@ import Testing
     }
 
     static let missing: [(String, String, KeyValuePairs<String, String>)] = [
-        ("GET", "/bucket", ["accelerate": ""]), ("PUT", "/bucket", ["lifecycle": ""]),
-        ("GET", "/bucket", ["nonsense": ""]),
-        ("DELETE", "/bucket", ["tagging": ""]), ("GET", "/bucket/key", ["retention": ""]),
+        ("PUT", "/bucket", ["inventory": ""]), ("GET", "/bucket", ["nonsense": ""]),
+        ("DELETE", "/bucket", ["analytics": ""]), ("GET", "/bucket/key", ["retention": ""]),
         ("POST", "/bucket/key", ["select": "", "select-type": "2"]),
         ("POST", "/bucket/key", ["restore": ""]), ("PUT", "/bucket/key", ["nonsense": ""]),
         ("GET", "/", ["policy": ""]), ("PUT", "/bucket/key", ["legal-hold": ""]), ("POST", "/bucket/key", [:]),

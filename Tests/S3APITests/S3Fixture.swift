@@ -26,7 +26,11 @@ struct S3Fixture: Sendable {
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let store = try await ObjectStore.open(at: path, durability: .never, logger: logger, now: { time })
             let responder = S3Responder(
-                store: store, domains: ["localhost", "s3.localhost"], secret: secret, now: { time }
+                store: store,
+                domains: ["localhost", "s3.localhost"],
+                secret: secret,
+                notificationRefusal: { rule, _ in rule.targetName == "audit" ? nil : "nobody" },
+                now: { time }
             )
             let application = Application(responder: responder, server: S3Server.http1(), logger: logger)
             try await application.test(.live) { http in

@@ -1,0 +1,86 @@
+import FoundationEssentials
+import GRDB
+
+/// What a webhook is to be told, about to be committed.
+package struct NewWebhookDelivery: Sendable, Hashable {
+    package let webhook: String
+    /// The event's sequence number, with which the delivery is unique per webhook.
+    package let eventSequence: Int64
+    package let body: [UInt8]
+
+    package init(webhook: String, eventSequence: Int64, body: [UInt8]) {
+        (self.webhook, self.eventSequence, self.body) = (webhook, eventSequence, body)
+    }
+}
+
+/// What a webhook is still to be told.
+package struct WebhookDelivery: Sendable, Hashable {
+    /// Place in the queue; grows.
+    package let id: Int64
+    package let body: [UInt8]
+}
+
+extension ClusterState {
+    static func insert(_ delivery: NewWebhookDelivery, _ database: Database) throws {
+        let statement = try database.cachedStatement(
+            sql: "INSERT INTO webhook_delivery (webhook, event_sequence, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        )
+        try statement.execute(arguments: [delivery.webhook, delivery.eventSequence, Data(delivery.body)])
+    }
+
+    /// The oldest deliveries to a webhook, in order.
+    package func webhookDeliveries(
+        to webhook: String,
+        limit: Int
+    ) async throws(StateStoreError) -> [WebhookDelivery] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: "SELECT id, body FROM webhook_delivery WHERE webhook = ? ORDER BY id LIMIT ?",
+                arguments: [webhook, limit]
+            ).map { row in
+                let body: Data = row["body"]
+                return WebhookDelivery(id: row["id"], body: Array(body))
+            }
+        }
+    }
+
+    /// Records that a webhook has taken everything up to that delivery, that included.
+    package func webhook(_ webhook: String, tookThrough id: Int64) async throws(StateStoreError) {
+        try await write { database in
+            try database.execute(
+                sql: "DELETE FROM webhook_delivery WHERE webhook = ? AND id <= ?", arguments: [webhook, id])
+        }
+    }
+
+    /// How many deliveries wait, by webhook; those for which nothing waits are left out.
+    package func webhookDeliveryCounts() async throws(StateStoreError) -> [String: Int] {
+        try await read { database in
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT webhook, count(*) AS waiting FROM webhook_delivery GROUP BY webhook")
+            return Dictionary(uniqueKeysWithValues: rows.map { ($0["webhook"] as String, $0["waiting"] as Int) })
+        }
+    }
+
+    /// Remembers that these webhooks were declared, and answers all that ever were.
+    package func declareWebhooks(_ names: [String]) async throws(StateStoreError) -> Set<String> {
+        try await write { database in
+            for name in names {
+                try database.execute(
+                    sql: "INSERT INTO webhook (name) VALUES (?) ON CONFLICT DO NOTHING", arguments: [name])
+            }
+            return try String.fetchSet(database, sql: "SELECT name FROM webhook")
+        }
+    }
+
+    /// Forgets a webhook with what it was still to be told.
+    ///
+    /// - Returns: how many deliveries that were.
+    package func forgetWebhook(_ name: String) async throws(StateStoreError) -> Int {
+        try await write { database in
+            try database.execute(sql: "DELETE FROM webhook WHERE name = ?", arguments: [name])
+            try database.execute(sql: "DELETE FROM webhook_delivery WHERE webhook = ?", arguments: [name])
+            return database.changesCount
+        }
+    }
+}
