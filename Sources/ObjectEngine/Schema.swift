@@ -4,6 +4,7 @@ import DurableSQLite
 enum Schema {
     static let steps: [SchemaStep] = [
         SchemaStep("buckets, objects, uploads, events, garbage", sql: first),
+        SchemaStep("settings of buckets", sql: settings),
         SchemaStep("small contents, checks", sql: smallContents),
     ]
 
@@ -85,5 +86,14 @@ enum Schema {
             source_address TEXT NOT NULL
         ) STRICT;
         CREATE TABLE garbage (content TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+        """
+
+    private static let settings = """
+        CREATE TABLE settings (
+            bucket INTEGER NOT NULL REFERENCES buckets (id),
+            kind TEXT NOT NULL,
+            document TEXT NOT NULL,
+            PRIMARY KEY (bucket, kind)
+        ) STRICT, WITHOUT ROWID;
         """
 }

@@ -140,12 +140,12 @@ import Testing
         await store.close()
     }
 
-    @Test func anIndexOfTheFirstVersionIsMigrated() async throws {
+    @Test func anIndexFromBeforeSmallContentIsMigrated() async throws {
         let record = try await store.put(pattern(20_000), as: "key")
         await store.close()
         let database = try DatabaseQueue(path: directory.path + "/index.sqlite")
         try await database.write {
-            try $0.execute(sql: "DROP TABLE small_contents; DROP TABLE checks; PRAGMA user_version = 1")
+            try $0.execute(sql: "DROP TABLE small_contents; DROP TABLE checks; PRAGMA user_version = 2")
         }
         try database.close()
         let again = try await ObjectStore.open(in: directory)
