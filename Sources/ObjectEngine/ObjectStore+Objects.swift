@@ -98,7 +98,7 @@ extension ObjectStore {
     /// - Returns: for each key whether there was an object.
     /// - Throws: `noSuchBucket`, `storageFull`, `io`, `closed`.
     package func delete(_ keys: [ObjectKey], in bucket: BucketName) async throws(ObjectStoreError) -> [Bool] {
-        let deleted = try await write { index in
+        let deleted = try await writeFreeing { index in
             let id = try index.bucketID(bucket)
             return try keys.map { try index.delete($0, from: id) }
         }

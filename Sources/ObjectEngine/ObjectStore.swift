@@ -22,6 +22,7 @@ package final class ObjectStore: Sendable {
     let bucketFacts = BucketFactsCache()
     let now: @Sendable () -> Instant
     let logger: Logger
+    private let writesEvents: Bool
     private let signal: AsyncStream<Void>.Continuation
 
     /// Opens the store in a directory, which must exist; makes a new one where it is empty, and repairs what
@@ -29,6 +30,7 @@ package final class ObjectStore: Sendable {
     ///
     /// Only one process may have a store open; that is for the caller to ensure.
     ///
+    /// - `writesEvents`: whether new objects are told by events; not for those that an import brings back.
     /// - `probe`: for tests of what happens when the disk fails.
     ///
     /// - Throws: `newerVersion`, `damaged`, `io`, `storageFull`.
@@ -37,6 +39,7 @@ package final class ObjectStore: Sendable {
         durability: Durability,
         logger: Logger,
         now: @escaping @Sendable () -> Instant,
+        writesEvents: Bool = true,
         probe: (any FileSystemProbe)? = nil
     ) async throws(ObjectStoreError) -> ObjectStore {
         let database: DurableDatabase
@@ -54,9 +57,18 @@ package final class ObjectStore: Sendable {
             durability: durability,
             calls: FileSystemCalls(probe: probe)
         )
-        let store = ObjectStore(database: database, files: files, logger: logger, now: now)
+        let store = ObjectStore(
+            database: database,
+            files: files,
+            writesEvents: writesEvents,
+            logger: logger,
+            now: now
+        )
         do throws(ObjectStoreError) {
-            try await files.run { () throws(ObjectStoreError) in try files.prepareDirectories() }
+            try await files.run { () throws(ObjectStoreError) in
+                try files.prepareDirectories()
+                files.holdReserve()
+            }
             try await store.removeLeftovers(logger)
         } catch {
             await store.close()
@@ -70,6 +82,7 @@ package final class ObjectStore: Sendable {
     private init(
         database: DurableDatabase,
         files: ContentFiles,
+        writesEvents: Bool,
         logger: Logger,
         now: @escaping @Sendable () -> Instant
     ) {
@@ -77,6 +90,7 @@ package final class ObjectStore: Sendable {
         self.files = files
         self.now = now
         self.logger = logger
+        self.writesEvents = writesEvents
         collector = GarbageCollector(database: database, files: files, logger: logger)
         (eventSignal, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -121,11 +135,30 @@ package final class ObjectStore: Sendable {
     ) async throws(ObjectStoreError) -> T {
         do {
             try files.calls.willTransact()
-            let value = try await database.write { try body(ObjectIndex($0)) }
+            let writesEvents = writesEvents
+            let value = try await database.write { try body(ObjectIndex($0, writesEvents: writesEvents)) }
             try files.calls.didTransact()
             return value
         } catch {
             throw ObjectStoreError(index: error)
+        }
+    }
+
+    /// As `write`, for a transaction that makes room: on a full disk the store's reserve is spent on it.
+    ///
+    /// - Throws: `storageFull` where that was not enough.
+    func writeFreeing<T: Sendable>(
+        _ body: @escaping @Sendable (ObjectIndex) throws -> T
+    ) async throws(ObjectStoreError) -> T {
+        do throws(ObjectStoreError) {
+            return try await write(body)
+        } catch {
+            guard error.code == .storageFull else { throw error }
+            let files = files
+            let hadReserve = try await files.run { () throws(ObjectStoreError) in files.releaseReserve() }
+            guard hadReserve else { throw error }
+            collector.restoreReserve()
+            return try await write(body)
         }
     }
 
