@@ -41,6 +41,7 @@ struct QueuedWrite: Sendable {
 struct CommitBatch {
     let writes: [QueuedWrite]
     let path: String
+    let observer: (any CommitObserver)?
 
     /// Commits what succeeds and tells every caller.
     func run(_ database: Database) {
@@ -63,6 +64,7 @@ struct CommitBatch {
         } catch {
             commitError = error
         }
+        observer?.transactionEnded()
         for outcome in outcomes { outcome.finish(commitError) }
         for write in writes.dropFirst(outcomes.count) {
             write.refuse(commitError ?? Self.endedByItself(path))

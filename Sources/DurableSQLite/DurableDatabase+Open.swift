@@ -13,6 +13,7 @@ extension DurableDatabase {
     /// - `steps`: all steps since the first version, oldest first. Those that the file has had are skipped.
     /// - `busyTimeout`: how long a statement waits for another process that holds the file.
     /// - `maximumReaders`: how many reads run at once; further ones wait.
+    /// - `observer`: sees the transactions.
     ///
     /// - Throws: `newerVersion` before anything is touched; `corrupt`, `io`, `busy`, `full`.
     package static func open(
@@ -21,19 +22,21 @@ extension DurableDatabase {
         durability: Durability = .always,
         busyTimeout: Duration = .seconds(5),
         maximumReaders: Int = 5,
+        observer: (any CommitObserver)? = nil,
         syncInterval: Duration = syncInterval
     ) async throws(DurableSQLiteError) -> DurableDatabase {
         let settings = OpenSettings(durability, busyTimeout: busyTimeout, maximumReaders: maximumReaders)
         let result = await BlockingWork.run { () -> Result<DatabasePool, DurableSQLiteError> in
             do throws(DurableSQLiteError) {
-                return .success(try settings.open(path, steps: steps))
+                return .success(try settings.open(path, steps: steps, observer: observer))
             } catch {
                 return .failure(error)
             }
         }
         return DurableDatabase(
             pool: try result.get(),
-            logSync: durability == .batch ? LogSync(path: path, interval: syncInterval) : nil
+            logSync: durability == .batch ? LogSync(path: path, interval: syncInterval) : nil,
+            observer: observer
         )
     }
 
@@ -112,7 +115,11 @@ private struct OpenSettings: Sendable {
         self.configuration = configuration
     }
 
-    func open(_ path: String, steps: [SchemaStep]) throws(DurableSQLiteError) -> DatabasePool {
+    func open(
+        _ path: String,
+        steps: [SchemaStep],
+        observer: (any CommitObserver)? = nil
+    ) throws(DurableSQLiteError) -> DatabasePool {
         if let version = try SQLiteHeader.version(ofFileAt: path) { try checkKnown(version, steps, path) }
         do {
             let pool = try DatabasePool(path: path, configuration: configuration)
@@ -123,6 +130,7 @@ private struct OpenSettings: Sendable {
                 // A log that a burst made long shrinks again at the next checkpoint.
                 try database.execute(sql: "PRAGMA journal_size_limit = 67108864")
                 try migrate(database, steps, path)
+                try observer?.prepare(database)
             }
             if durability != .never { try synchronizeFolder(of: path) }
             return pool

@@ -22,14 +22,21 @@ package final class DurableDatabase: Sendable {
     private let readers: NIOThreadPool
     private let queue = Mutex(CommitQueue())
     private let logSync: LogSync?
+    private let observer: (any CommitObserver)?
     private let whenClosed: (@Sendable () -> Void)?
 
-    init(pool: DatabasePool, logSync: LogSync? = nil, whenClosed: (@Sendable () -> Void)? = nil) {
+    init(
+        pool: DatabasePool,
+        logSync: LogSync? = nil,
+        observer: (any CommitObserver)? = nil,
+        whenClosed: (@Sendable () -> Void)? = nil
+    ) {
         self.pool = pool
         self.logSync = logSync
         path = pool.path
         readers = NIOThreadPool(numberOfThreads: pool.configuration.maximumReaderCount)
         readers.start()
+        self.observer = observer
         self.whenClosed = whenClosed
     }
 
@@ -129,7 +136,7 @@ package final class DurableDatabase: Sendable {
         while let batch = queue.withLock({ $0.next(atMost: Self.maximumBatch) }) {
             do {
                 try logSync?.check()
-                CommitBatch(writes: batch, path: path).run(database)
+                CommitBatch(writes: batch, path: path, observer: observer).run(database)
                 logSync?.schedule()
             } catch {
                 for write in batch { write.refuse(error) }

@@ -2,10 +2,17 @@ package import NIOCore
 import Synchronization
 import SystemPackage
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// The bytes of an object or of a range of it, in chunks, read as they are asked for.
 ///
 /// Goes on to give the content that it was opened on, also when the object is replaced or deleted meanwhile.
-/// Each file that it reads from begin to end is verified against its check. One reader gives its bytes once. Reading it to its end, closing it or dropping it lets go of the files.
+/// Each file that it reads from begin to end is verified against its check. One reader gives its bytes once. Reading
+/// it to its end, closing it or dropping it lets go of the files.
 package final class ContentReader: AsyncSequence, Sendable {
     package typealias Element = ByteBuffer
 
@@ -47,6 +54,36 @@ package final class ContentReader: AsyncSequence, Sendable {
     ///   last chunk is handed out, where its bytes are not those that were written; `io`, `misuse` where two ask at
     ///   once.
     package func next() async throws(ObjectStoreError) -> ByteBuffer? {
+        try await advance { [files] begun throws(ObjectStoreError) in
+            var position = begun
+            if let chunk = position.takeReadAhead() { return (position, chunk) }
+            return try await files.run { () throws(ObjectStoreError) in
+                var position = begun
+                let chunk = try position.read(in: files)
+                return (position, chunk)
+            }
+        }
+    }
+
+    /// The next bytes as a range of a file, compared with their check as those of `next` are; `nil` at the end.
+    ///
+    /// What was read already is for `next` to give: call that first.
+    ///
+    /// - Throws: as `next`.
+    package func nextRegion() async throws(ObjectStoreError) -> ContentRegion? {
+        try await advance { [files] begun throws(ObjectStoreError) in
+            try await files.run { () throws(ObjectStoreError) in
+                var position = begun
+                let region = try position.readRegion(in: files)
+                return (position, region)
+            }
+        }
+    }
+
+    /// Takes the position out, goes on from there, and puts it back; `nil` at the end.
+    private func advance<T>(
+        _ step: (Position) async throws(ObjectStoreError) -> (Position, T)
+    ) async throws(ObjectStoreError) -> T? {
         let begun = state.withLock { position -> Position? in
             guard !position.isBusy else { return nil }
             defer { position.isBusy = true }
@@ -58,14 +95,14 @@ package final class ContentReader: AsyncSequence, Sendable {
             return nil
         }
         do throws(ObjectStoreError) {
-            let (position, chunk) = try await advance(begun)
+            let (position, value) = try await step(begun)
             let wasClosed = state.withLock { current in
                 guard !current.isClosed else { return true }
                 current = position
                 return false
             }
             if position.isAtEnd, !wasClosed { close() }
-            return chunk
+            return value
         } catch {
             close()
             if error.code == .damaged { whenDamaged(error) }
@@ -82,17 +119,6 @@ package final class ContentReader: AsyncSequence, Sendable {
             return !position.isReleased
         }
         if isFirst { release() }
-    }
-
-    private func advance(_ begun: Position) async throws(ObjectStoreError) -> (Position, ByteBuffer) {
-        var position = begun
-        if let chunk = position.takeReadAhead() { return (position, chunk) }
-        let files = files
-        return try await files.run { () throws(ObjectStoreError) in
-            var position = begun
-            let chunk = try position.read(in: files)
-            return (position, chunk)
-        }
     }
 
     package struct Iterator: AsyncIteratorProtocol {
@@ -164,22 +190,95 @@ package final class ContentReader: AsyncSequence, Sendable {
         mutating func read(in files: ContentFiles) throws(ObjectStoreError) -> ByteBuffer {
             guard let piece = pieces.first else { throw Self.damaged("ends too early") }
             let file = try openFile(piece, in: files)
-            if verifies, piece.check != nil, offset == piece.range.lowerBound { check = ContentCheck() }
-            let count = Int(
-                Swift.min(Int64(ContentReader.chunkSize), Swift.min(piece.range.upperBound, end) - offset)
-            )
+            let count = Int(Swift.min(Int64(ContentReader.chunkSize), left(of: piece)))
             let chunk = try Self.read(count, from: file, at: offset - piece.range.lowerBound)
-            offset += Int64(count)
-            chunk.withUnsafeReadableBytes { check?.update($0) }
-            if offset == piece.range.upperBound, let check, let expected = piece.check {
-                self.check = nil
-                guard check.value == expected else { throw Self.damaged("has not the bytes that were written") }
-            }
-            if offset >= piece.range.upperBound || offset >= end {
-                pieces.removeFirst()
-                self.file = nil
-            }
+            try chunk.withUnsafeReadableBytes { (bytes) throws(ObjectStoreError) in try verify(bytes, of: piece) }
+            advance(by: Int64(count), in: piece)
             return chunk
+        }
+
+        /// As `read`, without handing out the bytes: they are only looked at where they can be verified.
+        mutating func readRegion(in files: ContentFiles) throws(ObjectStoreError) -> ContentRegion {
+            guard let piece = pieces.first else { throw Self.damaged("ends too early") }
+            let file = try openFile(piece, in: files)
+            let count = Swift.min(ContentRegion.maximumSize, left(of: piece))
+            let start = offset - piece.range.lowerBound
+            beginCheck(of: piece)
+            if check != nil {
+                try verifyRegion(start..<start + count, of: file, piece)
+            } else if try Self.size(of: file) < start + count {
+                throw Self.damaged("is shorter than it should be")
+            }
+            advance(by: count, in: piece)
+            return ContentRegion(file: file, range: start..<start + count)
+        }
+
+        private mutating func verifyRegion(
+            _ range: Range<Int64>,
+            of file: OpenFile,
+            _ piece: ContentPiece
+        ) throws(ObjectStoreError) {
+            let space = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: ContentReader.chunkSize,
+                alignment: 4096
+            )
+            defer { space.deallocate() }
+            var place = range.lowerBound
+            while place < range.upperBound {
+                let wanted = Int(Swift.min(Int64(space.count), range.upperBound - place))
+                let part = UnsafeMutableRawBufferPointer(rebasing: space[..<wanted])
+                let count: Int
+                do throws(Errno) {
+                    count = try file.read(into: part, at: place)
+                } catch {
+                    throw ObjectStoreError(error, "cannot read the content")
+                }
+                guard count > 0 else { throw Self.damaged("is shorter than it should be") }
+                let isLast = place + Int64(count) == range.upperBound
+                check?.update(UnsafeRawBufferPointer(rebasing: part[..<count]))
+                if isLast, piece.range.lowerBound + range.upperBound == piece.range.upperBound {
+                    try finishCheck(of: piece)
+                }
+                place += Int64(count)
+            }
+        }
+
+        /// How much of a piece is still wanted.
+        private func left(of piece: ContentPiece) -> Int64 { Swift.min(piece.range.upperBound, end) - offset }
+
+        private mutating func advance(by count: Int64, in piece: ContentPiece) {
+            offset += count
+            guard offset >= piece.range.upperBound || offset >= end else { return }
+            pieces.removeFirst()
+            file = nil
+        }
+
+        /// Takes the next bytes of a piece into its check, and compares it at the piece's end.
+        private mutating func verify(
+            _ bytes: UnsafeRawBufferPointer,
+            of piece: ContentPiece
+        ) throws(ObjectStoreError) {
+            beginCheck(of: piece)
+            check?.update(bytes)
+            if offset + Int64(bytes.count) == piece.range.upperBound { try finishCheck(of: piece) }
+        }
+
+        private mutating func beginCheck(of piece: ContentPiece) {
+            if verifies, piece.check != nil, offset == piece.range.lowerBound { check = ContentCheck() }
+        }
+
+        private mutating func finishCheck(of piece: ContentPiece) throws(ObjectStoreError) {
+            guard let reckoned = check, let expected = piece.check else { return }
+            check = nil
+            guard reckoned.value == expected else { throw Self.damaged("has not the bytes that were written") }
+        }
+
+        private static func size(of file: OpenFile) throws(ObjectStoreError) -> Int64 {
+            do throws(Errno) {
+                return Int64(try file.status().st_size)
+            } catch {
+                throw ObjectStoreError(error, "cannot read the content")
+            }
         }
 
         private mutating func openFile(_ piece: ContentPiece, in files: ContentFiles) throws(ObjectStoreError)

@@ -79,7 +79,8 @@ extension ObjectStore {
     package func object(_ key: ObjectKey, in bucket: BucketName) async throws(ObjectStoreError)
         -> ObjectRecord?
     {
-        try await read { try $0.object(key, in: bucket) }
+        if let found = hot.find(HotObjects.Name(bucket: bucket.text, key: key.text)) { return found.record }
+        return try await read { try $0.object(key, in: bucket) }
     }
 
     /// The object of that key, together with small content, for `open(_:range:)`: one look into the index.
@@ -87,10 +88,15 @@ extension ObjectStore {
     /// - Returns: `nil` where there is none.
     /// - Throws: `noSuchBucket`, `io`, `closed`.
     package func find(_ key: ObjectKey, in bucket: BucketName) async throws(ObjectStoreError) -> FoundObject? {
-        try await read { index in
+        let name = HotObjects.Name(bucket: bucket.text, key: key.text)
+        if let found = hot.find(name) { return found }
+        let stamp = hot.stamp(name)
+        let found = try await read { index -> FoundObject? in
             guard let record = try index.object(key, in: bucket) else { return nil }
             return FoundObject(record: record, content: try index.storedContent(of: record))
         }
+        if let found { hot.keep(found, as: name, since: stamp) }
+        return found
     }
 
     /// Deletes objects in one transaction; no event.

@@ -20,6 +20,7 @@ package final class ObjectStore: Sendable {
     let files: ContentFiles
     let collector: GarbageCollector
     let bucketFacts = BucketFactsCache()
+    let hot: HotObjects
     let now: @Sendable () -> Instant
     let logger: Logger
     private let writesEvents: Bool
@@ -31,23 +32,27 @@ package final class ObjectStore: Sendable {
     /// Only one process may have a store open; that is for the caller to ensure.
     ///
     /// - `writesEvents`: whether new objects are told by events; not for those that an import brings back.
+    /// - `hotObjectLimit`: for small objects in memory that were read lately.
     /// - `probe`: for tests of what happens when the disk fails.
     ///
     /// - Throws: `newerVersion`, `damaged`, `io`, `storageFull`.
     package static func open(
         at directory: FilePath,
         durability: Durability,
+        hotObjectLimit: ByteCount = .mebibytes(32),
         logger: Logger,
         now: @escaping @Sendable () -> Instant,
         writesEvents: Bool = true,
         probe: (any FileSystemProbe)? = nil
     ) async throws(ObjectStoreError) -> ObjectStore {
+        let hot = HotObjects(limit: Int(hotObjectLimit.bytes))
         let database: DurableDatabase
         do throws(DurableSQLiteError) {
             database = try await DurableDatabase.open(
                 at: directory.string + "/index.sqlite",
                 steps: Schema.steps,
-                durability: durability
+                durability: durability,
+                observer: ChangeNotices(hot: hot)
             )
         } catch {
             throw ObjectStoreError(index: error)
@@ -60,6 +65,7 @@ package final class ObjectStore: Sendable {
         let store = ObjectStore(
             database: database,
             files: files,
+            hot: hot,
             writesEvents: writesEvents,
             logger: logger,
             now: now
@@ -82,12 +88,14 @@ package final class ObjectStore: Sendable {
     private init(
         database: DurableDatabase,
         files: ContentFiles,
+        hot: HotObjects,
         writesEvents: Bool,
         logger: Logger,
         now: @escaping @Sendable () -> Instant
     ) {
         self.database = database
         self.files = files
+        self.hot = hot
         self.now = now
         self.logger = logger
         self.writesEvents = writesEvents

@@ -12,6 +12,8 @@ struct S3Exchange: Sendable {
     let proof: S3Authentication.Proof
     let origin: RequestOrigin
     let metrics: S3Metrics
+    /// Where the answer goes.
+    let channel: any Channel
 
     /// The owner that answers name: there is one only, as long as there is one administrator.
     var owner: OwnerElement { OwnerElement(id: origin.principal, displayName: origin.principal) }

@@ -15,11 +15,11 @@ extension S3Responder {
         _ exchange: S3Exchange
     ) async throws -> Response {
         while true {
-            guard let record = try await store.object(key, in: bucket) else {
+            guard let found = try await store.find(key, in: bucket) else {
                 throw S3Error(.noSuchKey, details: [("Key", key.text)])
             }
             do {
-                return try await get(record, withContent: withContent, exchange)
+                return try await get(found, withContent: withContent, exchange)
             } catch let error as ObjectStoreError where error.code == .contentReplaced {
                 // A new version came between the look-up and the opening: look again.
                 continue
@@ -34,7 +34,8 @@ extension S3Responder {
         return .document(EmptyTagging())
     }
 
-    private func get(_ record: ObjectRecord, withContent: Bool, _ exchange: S3Exchange) async throws -> Response {
+    private func get(_ found: FoundObject, withContent: Bool, _ exchange: S3Exchange) async throws -> Response {
+        let record = found.record
         var headers: HTTPFields = [
             .eTag: "\"\(record.eTag)\"", .lastModified: HTTPDate.text(record.lastModified), .acceptRanges: "bytes",
         ]
@@ -59,16 +60,36 @@ extension S3Responder {
         }
         let status: HTTPResponse.Status = range == nil ? .ok : .partialContent
         guard withContent else { return Response(status: status, headers: headers) }
-        let reader = try await store.open(record, range: range)
-        return Response(status: status, headers: headers, body: Self.body(reader, length: length, exchange.metrics))
+        let reader = try await store.open(found, range: range)
+        return Response(status: status, headers: headers, body: try await Self.body(reader, length: length, exchange))
     }
 
-    private static func body(_ reader: ContentReader, length: Int64, _ metrics: S3Metrics) -> ResponseBody {
-        ResponseBody(contentLength: Int(length)) { writer in
+    /// Content up to this size, in bytes, is sent together with the head of its answer.
+    private static let smallContent: Int64 = 64 << 10
+
+    private static func body(
+        _ reader: ContentReader,
+        length: Int64,
+        _ exchange: S3Exchange
+    ) async throws -> ResponseBody {
+        let metrics = exchange.metrics
+        let first = length <= smallContent ? try await reader.next() : nil
+        if let first, first.readableBytes == Int(length) {
+            metrics.sent(first.readableBytes)
+            return ResponseBody(byteBuffer: first)
+        }
+        let channel = exchange.channel
+        return ResponseBody(contentLength: Int(length)) { writer in
             defer { reader.close() }
-            while let chunk = try await reader.next() {
+            // The first chunk is in memory already; the kernel copies the rest from file to socket.
+            let chunk = if let first { first } else { try await reader.next() }
+            if let chunk {
                 metrics.sent(chunk.readableBytes)
                 try await writer.write(chunk)
+            }
+            while let region = try await reader.nextRegion() {
+                try await FileSender.send(region, on: channel)
+                metrics.sent(region.range.count)
             }
             try await writer.finish(nil)
         }

@@ -64,7 +64,7 @@ package struct S3Responder: HTTPResponder {
             return Response(status: .ok)
         default: break
         }
-        var headers = request.headers.map { (name: $0.name.rawName, value: $0.value) }
+        var headers = request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
         headers.append((name: "host", value: request.head.authority ?? ""))
         let received = try ReceivedRequest(method: request.method.rawValue, target: target, headers: headers)
         let proof = try authentication.authenticate(received)
@@ -75,7 +75,8 @@ package struct S3Responder: HTTPResponder {
             body: request.body,
             proof: proof,
             origin: RequestOrigin(principal: proof.principal.name, sourceAddress: context.sourceAddress),
-            metrics: metrics
+            metrics: metrics,
+            channel: context.channel
         )
         return try await perform(operation, exchange)
     }

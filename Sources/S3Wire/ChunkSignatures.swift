@@ -6,7 +6,7 @@ package struct ChunkSignatures: Sendable {
     private let key: SigningKey
     private let signingTime: String
     private var previous: String
-    private static let emptyDigest = CanonicalRequest.digest(of: "")
+    private static let emptyDigest = CanonicalRequest.digest(of: [])
 
     /// - Parameters:
     ///   - seed: the signature of the request's head, in hexadecimal digits.
@@ -34,7 +34,7 @@ package struct ChunkSignatures: Sendable {
     /// The signature of the trailer, which ends the chain.
     package mutating func trailer(_ fields: [(name: String, value: String)]) -> String {
         let text = fields.map { "\($0.name):\($0.value)\n" }.joined()
-        return sign("AWS4-HMAC-SHA256-TRAILER", [CanonicalRequest.digest(of: text)])
+        return sign("AWS4-HMAC-SHA256-TRAILER", [CanonicalRequest.digest(of: text.utf8)])
     }
 
     private mutating func sign(_ kind: String, _ digests: [String]) -> String {

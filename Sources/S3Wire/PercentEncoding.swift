@@ -50,6 +50,9 @@ package enum PercentEncoding {
         return String(validating: bytes, as: UTF8.self)
     }
 
+    /// Whether a path is encoded just as `encoded` would do it, without any encoded byte.
+    static func isPlain(path: String) -> Bool { path.utf8.allSatisfy { isUnreserved($0) || $0 == UInt8(ascii: "/") } }
+
     private static func isUnreserved(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -50,13 +50,15 @@ extension PresentedSignature {
     ///
     /// Both name the same object, so that either proves the same.
     private func canonicalPaths(of request: ReceivedRequest) -> [String] {
-        guard let decoded = PercentEncoding.decoded(request.path) else { return [request.path] }
+        guard !PercentEncoding.isPlain(path: request.path), let decoded = PercentEncoding.decoded(request.path) else {
+            return [request.path]
+        }
         let encoded = PercentEncoding.encoded(decoded, keepingSlashes: true)
         return encoded == request.path ? [encoded] : [encoded, request.path]
     }
 
     private func canonicalRequest(of request: ReceivedRequest, path: String) -> CanonicalRequest {
-        let names = Set(signedHeaders)
+        let names = HeaderNames(signedHeaders)
         var query = request.query
         if isPresigned { query.items.removeAll { $0.name == "X-Amz-Signature" } }
         return CanonicalRequest(

@@ -43,24 +43,45 @@ package struct PresentedSignature: Sendable {
     }
 
     private init(header: String, of request: ReceivedRequest) throws(S3Error) {
-        let prefix = "\(CanonicalRequest.algorithm) "
+        let prefix = Self.authorizationPrefix
         guard header.hasPrefix(prefix) else { throw Self.unsupportedMechanism }
-        var fields: [Substring: Substring] = [:]
-        for field in header.dropFirst(prefix.utf8.count).split(separator: ",") {
-            let trimmed = field.drop { $0 == " " }
-            let name = trimmed.prefix { $0 != "=" }
-            let value = trimmed.dropFirst(name.count + 1)
-            fields[name] = value.last == " " ? value.prefix { $0 != " " } : value
-        }
-        guard let credential = fields["Credential"], let names = fields["SignedHeaders"],
-            let signature = fields["Signature"]
+        let fields = Self.fields(Substring(header.utf8.dropFirst(prefix.utf8.count)))
+        guard let credential = fields.credential, let names = fields.signedHeaders, let signature = fields.signature
         else { throw S3Error(.authorizationHeaderMalformed) }
         (accessKey, scope) = try Self.credential(credential, orThrow: .authorizationHeaderMalformed)
         payload = try Self.payload(ofHeadersOf: request)
-        signedHeaders = names.split(separator: ";").map { $0.lowercased() }
+        signedHeaders = Self.names(names)
         self.signature = String(signature)
         expiry = nil
         signingTime = try Self.signingTime(ofHeadersOf: request)
+    }
+
+    /// Takes `name=value, name=value` apart.
+    ///
+    /// Works on bytes: this stands in the way of every request.
+    private static func fields(
+        _ text: Substring
+    ) -> (credential: Substring?, signedHeaders: Substring?, signature: Substring?) {
+        var credential: Substring?
+        var signedHeaders: Substring?
+        var signature: Substring?
+        for field in text.utf8.split(separator: UInt8(ascii: ",")) {
+            let trimmed = field.drop { $0 == UInt8(ascii: " ") }
+            let name = trimmed.prefix { $0 != UInt8(ascii: "=") }
+            var value = trimmed.dropFirst(name.count + 1)
+            while value.last == UInt8(ascii: " ") { value.removeLast() }
+            switch Substring(name) {
+            case "Credential": credential = Substring(value)
+            case "SignedHeaders": signedHeaders = Substring(value)
+            case "Signature": signature = Substring(value)
+            default: break
+            }
+        }
+        return (credential, signedHeaders, signature)
+    }
+
+    private static func names(_ text: some StringProtocol) -> [String] {
+        Substring(text).utf8.split(separator: UInt8(ascii: ";")).map { String(Substring($0)).lowercasedIfNeeded() }
     }
 
     private init(queryOf request: ReceivedRequest) throws(S3Error) {
@@ -85,7 +106,7 @@ package struct PresentedSignature: Sendable {
             throw invalid("X-Amz-Expires must be a number of seconds from 1 to \(Self.maximumExpiry).")
         }
         (accessKey, scope) = try Self.credential(credential[...], orThrow: .authorizationQueryParametersError)
-        signedHeaders = names.split(separator: ";").map { $0.lowercased() }
+        signedHeaders = Self.names(names)
         self.signature = signature
         self.expiry = expiry
         signingTime = date
@@ -101,7 +122,9 @@ package struct PresentedSignature: Sendable {
         _ text: Substring,
         orThrow code: S3ErrorCode
     ) throws(S3Error) -> (String, CredentialScope) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let parts = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map {
+            Substring($0)
+        }
         guard parts.count >= 5, parts[parts.count - 1] == "aws4_request" else {
             throw S3Error(code, "The credential must be of the form ACCESSKEY/YYYYMMDD/REGION/s3/aws4_request.")
         }
@@ -141,13 +164,12 @@ package struct PresentedSignature: Sendable {
 
     /// `Host` and all headers of Amazon's must be signed, or they could be changed on the way.
     private func checkSignedHeaders(of request: ReceivedRequest) throws(S3Error) {
-        let signed = Set(signedHeaders)
-        let names = request.headers.map(\.name)
-        let unsigned = names.first { name in
+        let signed = HeaderNames(signedHeaders)
+        let unsigned = request.headers.first { name, _ in
             guard name == "host" || name.hasPrefix("x-amz-"), !signed.contains(name) else { return false }
             return !(isPresigned && name == "x-amz-content-sha256")
         }
-        guard let unsigned = signed.contains("host") ? unsigned : "host" else { return }
+        guard let unsigned = signed.contains("host") ? unsigned?.name : "host" else { return }
         throw S3Error(
             .accessDenied,
             "There were headers present in the request which were not signed.",
@@ -155,10 +177,26 @@ package struct PresentedSignature: Sendable {
         )
     }
 
+    private static let authorizationPrefix = "\(CanonicalRequest.algorithm) "
+
     private static var unsupportedMechanism: S3Error {
         S3Error(
             .invalidRequest,
             "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
         )
     }
+}
+
+/// Names of headers to look up: a handful faster than in a set, and very many not slower.
+struct HeaderNames {
+    private let few: [String]
+    private let many: Set<String>
+
+    init(_ names: [String]) {
+        let areFew = names.count <= 16
+        few = areFew ? names : []
+        many = areFew ? [] : Set(names)
+    }
+
+    func contains(_ name: String) -> Bool { many.isEmpty ? few.contains(name) : many.contains(name) }
 }

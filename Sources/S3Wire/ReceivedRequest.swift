@@ -14,7 +14,7 @@ package struct ReceivedRequest: Sendable {
         let path = target.utf8.prefix { $0 != UInt8(ascii: "?") }
         self.path = String(Substring(path))
         query = try QueryItems(parsing: Substring(target.utf8.dropFirst(path.count + 1)))
-        self.headers = headers.map { ($0.name.lowercased(), $0.value) }
+        self.headers = headers.map { ($0.name.lowercasedIfNeeded(), $0.value) }
     }
 
     /// The value of a header; those of several lines joined with commas.

@@ -18,20 +18,21 @@ package struct CredentialScope: Sendable, Hashable {
 /// The key of Signature Version 4 for one secret and scope: four HMACs deep, so worth keeping.
 package struct SigningKey: Sendable {
     package let scope: CredentialScope
-    private let bytes: [UInt8]
+    private let key: SymmetricKey
 
     package init(secretKey: String, scope: CredentialScope) {
         self.scope = scope
-        bytes = [scope.date, scope.region, scope.service, "aws4_request"].reduce(Array("AWS4\(secretKey)".utf8)) {
-            Self.authenticationCode(of: $1, key: $0)
+        let bytes = [scope.date, scope.region, scope.service, "aws4_request"].reduce(Array("AWS4\(secretKey)".utf8)) {
+            Self.authenticationCode(of: $1, key: SymmetricKey(data: $0))
         }
+        key = SymmetricKey(data: bytes)
     }
 
     /// The 32 bytes of the signature of a string to sign.
-    package func signature(of stringToSign: String) -> [UInt8] { Self.authenticationCode(of: stringToSign, key: bytes) }
+    package func signature(of stringToSign: String) -> [UInt8] { Self.authenticationCode(of: stringToSign, key: key) }
 
-    private static func authenticationCode(of text: String, key: [UInt8]) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: SymmetricKey(data: key)))
+    private static func authenticationCode(of text: String, key: SymmetricKey) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key))
     }
 }
 

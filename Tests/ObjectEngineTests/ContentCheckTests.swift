@@ -68,6 +68,45 @@ import Testing
         await store.close()
     }
 
+    /// All bytes, the first chunk from memory and the rest out of the files that regions name.
+    func bytesByRegion(_ reader: ContentReader) async throws -> [UInt8] {
+        var bytes = try await reader.next().map { Array($0.readableBytesView) } ?? []
+        while let region = try await reader.nextRegion() {
+            await region.withDescriptor { descriptor in
+                var part = [UInt8](repeating: 0, count: region.range.count)
+                #expect(pread(descriptor, &part, part.count, off_t(region.range.lowerBound)) == part.count)
+                bytes += part
+            }
+        }
+        return bytes
+    }
+
+    @Test(arguments: [0, 20_000, 262_144, 262_145, 4_456_448, 9_000_000])
+    func regionsGiveTheSameBytes(size: Int) async throws {
+        let record = try await store.put(pattern(size), as: "key")
+        #expect(try await bytesByRegion(store.open(record)) == pattern(size))
+        let range = Int64(size / 3)..<Int64(size - size / 4)
+        let part = Array(pattern(size)[Int(range.lowerBound)..<Int(range.upperBound)])
+        #expect(try await bytesByRegion(store.open(record, range: range)) == part)
+        await store.close()
+    }
+
+    @Test(arguments: [262_144, 5_000_000, 8_999_999])
+    func aFlippedBitEndsTheRegionsBeforeTheLast(offset: Int) async throws {
+        let record = try await store.put(pattern(9_000_000), as: "key")
+        try damage(record.content, at: offset)
+        let error = await #expect(throws: ObjectStoreError.self) { try await bytesByRegion(store.open(record)) }
+        #expect(error?.code == .damaged)
+        let range: Range<Int64> = 1..<9_000_000
+        #expect(try await bytesByRegion(store.open(record, range: range)).count == range.count)
+        try write(Array(pattern(9_000_000).dropLast()), to: directory.path(of: record.content))
+        let short = await #expect(throws: ObjectStoreError.self) {
+            try await bytesByRegion(store.open(record, range: range))
+        }
+        #expect(short?.code == .damaged)
+        await store.close()
+    }
+
     @Test func damageInTheIndexIsFound() async throws {
         let record = try await store.put([1, 2, 3], as: "key")
         try await store.write { try $0.execute("UPDATE small_contents SET bytes = x'010204'", []) }

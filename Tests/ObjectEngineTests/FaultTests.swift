@@ -81,8 +81,8 @@ final class FaultProbe: FileSystemProbe {
         _ store: ObjectStore,
         _ directory: TemporaryDirectory,
         _ probe: FaultProbe
-    ) async throws -> (Acknowledged, unfinished: Workload.Step?) {
-        var done = Acknowledged()
+    ) async throws -> (StoreContents, unfinished: Workload.Step?) {
+        var done = StoreContents()
         for step in Workload.steps {
             do { try await step.run(store) } catch {
                 if probe.isDead { return (done, step) }
@@ -119,7 +119,7 @@ final class FaultProbe: FileSystemProbe {
                 await store.close()
             }
             let probe = FaultProbe(.crash, at: at)
-            var (done, unfinished) = (Acknowledged(), Workload.Step?.none)
+            var (done, unfinished) = (StoreContents(), Workload.Step?.none)
             let comment: Comment
             do {
                 let store = try await ObjectStore.open(in: directory, durability: .always, probe: probe)
@@ -153,7 +153,7 @@ final class FaultProbe: FileSystemProbe {
             guard let store = try? await ObjectStore.open(in: directory, durability: .always, probe: probe),
                 (try? await store.createBucket(videos, owner: "o")) != nil
             else { continue }
-            var done = Acknowledged()
+            var done = StoreContents()
             for step in Workload.steps {
                 let comment: Comment = "step \(at), \(probe.failed.map { "\($0)" } ?? "-"), in \(step.name)"
                 do {

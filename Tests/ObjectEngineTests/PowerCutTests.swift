@@ -170,7 +170,7 @@ final class PowerCutProbe: FileSystemProbe {
         for round in 0..<120 {
             let directory = try await newStore()
             let probe = try PowerCutProbe(names, cutAt: Int.random(in: 5...260, using: &random))
-            var done = Acknowledged()
+            var done = StoreContents()
             var unfinished: Workload.Step?
             guard let store = try? await ObjectStore.open(in: directory, durability: .always, probe: probe) else {
                 continue
@@ -210,7 +210,7 @@ final class PowerCutProbe: FileSystemProbe {
             guard let store = try? await ObjectStore.open(in: directory, durability: .batch, probe: probe) else {
                 continue
             }
-            var states = [Acknowledged()]
+            var states = [StoreContents()]
             var kept = 0
             var keptLog = 0
             for step in Workload.steps {

@@ -1,3 +1,4 @@
+import DurableSQLite
 import GRDB
 import Model
 import NIOCore
@@ -140,16 +141,24 @@ import Testing
         await store.close()
     }
 
-    @Test func anIndexFromBeforeSmallContentIsMigrated() async throws {
-        let record = try await store.put(pattern(20_000), as: "key")
+    @Test func anIndexOfTheFirstVersionIsMigrated() async throws {
         await store.close()
-        let database = try DatabaseQueue(path: directory.path + "/index.sqlite")
-        try await database.write {
-            try $0.execute(sql: "DROP TABLE small_contents; DROP TABLE checks; PRAGMA user_version = 2")
+        let old = try TemporaryDirectory()
+        let database = try await DurableDatabase.open(
+            at: old.path + "/index.sqlite", steps: Array(Schema.steps.prefix(1)), durability: .never)
+        let content = ContentID.new(at: Instant(nanoseconds: 0))
+        try await database.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO buckets VALUES (1, 'videos', 'o', 0, '{}', 1, 20000);
+                    INSERT INTO objects VALUES (1, 'key', 20000, 'tag', 0, '\(content.text)', NULL, 'a/b', '');
+                    """
+            )
         }
-        try database.close()
-        let again = try await ObjectStore.open(in: directory)
-        #expect(try await again.bytes(of: record) == pattern(20_000))
+        await database.close()
+        let again = try await ObjectStore.open(in: old)
+        try write(pattern(20_000), to: old.path(of: content))
+        #expect(try await again.bytes(of: "key") == pattern(20_000))
         try await again.put([5], as: "small")
         #expect(try await again.bytes(of: "small") == [5])
         await again.close()

@@ -94,7 +94,7 @@ struct Workload {
 }
 
 /// What a store held, as far as anybody was told.
-struct Acknowledged {
+struct StoreContents {
     var objects: [String: [UInt8]] = [:]
     var events: [String] = []
 
@@ -103,7 +103,7 @@ struct Acknowledged {
         events += step.events
     }
 
-    func applying(_ step: Workload.Step) -> Acknowledged {
+    func applying(_ step: Workload.Step) -> StoreContents {
         var next = self
         next.apply(step)
         return next
