@@ -7,9 +7,12 @@ package struct Bucket: Sendable, Hashable {
     package let owner: String
     package let created: Instant
     package let tags: [String: String]
-    /// How many objects it holds.
+    package let versioning: Versioning
+    /// How many objects it holds, earlier versions not among them.
     package let objectCount: Int
-    /// The sum of their sizes.
+    /// How many earlier versions and delete markers it holds.
+    package let versionCount: Int
+    /// The sum of the sizes of objects and earlier versions.
     package let size: ByteCount
 }
 
@@ -17,6 +20,6 @@ package struct Bucket: Sendable, Hashable {
 package struct ObjectStoreStatistics: Sendable, Hashable {
     package let buckets: Int
     package let objects: Int
-    /// The sum of the objects' sizes; parts of unfinished uploads do not count.
+    /// The sum of the sizes of objects and earlier versions; parts of unfinished uploads do not count.
     package let bytes: Int64
 }

@@ -15,6 +15,12 @@ struct ChangeNotices: CommitObserver {
                 return nil
             }
         )
+        database.add(
+            function: DatabaseFunction("bucket_changed", argumentCount: 0) { _ in
+                hot.touchAll()
+                return nil
+            }
+        )
         // Temporary triggers live in the connection, not in the file: other programs that open the file know nothing
         // of the function.
         for (event, row) in [("INSERT", "new"), ("UPDATE", "new"), ("DELETE", "old")] {
@@ -26,6 +32,14 @@ struct ChangeNotices: CommitObserver {
                     """
             )
         }
+        // Records say which version they are, which depends on whether the bucket keeps versions.
+        try database.execute(
+            sql: """
+                CREATE TEMP TRIGGER bucket_versioning AFTER UPDATE OF versioning ON main.buckets BEGIN
+                    SELECT bucket_changed();
+                END
+                """
+        )
     }
 
     func transactionEnded() { hot.settle() }

@@ -17,6 +17,7 @@ struct OwnedFile: Sendable {
 /// The places in the index that files belong to, each in the order of the files' names.
 enum ContentOwners: Int, CaseIterable, Sendable {
     case objects
+    case versions
     case pieces
     case parts
 
@@ -36,19 +37,15 @@ enum ContentOwners: Int, CaseIterable, Sendable {
 
     private var sql: String {
         switch self {
-        case .objects:
-            """
-            SELECT content, size, xxh64, name, key, etag FROM objects JOIN buckets ON id = bucket
-            LEFT JOIN checks ON file = content
-            WHERE content > ? AND parts IS NULL
-                AND NOT EXISTS (SELECT 1 FROM small_contents WHERE small_contents.content = objects.content)
-            ORDER BY content LIMIT ?
-            """
+        case .objects: Self.singleFiles(of: "objects")
+        case .versions: Self.singleFiles(of: "versions")
         case .pieces:
             """
-            SELECT pieces.file, pieces.size, xxh64, name, key, NULL FROM pieces
+            SELECT pieces.file, pieces.size, xxh64, name, ifnull(objects.key, versions.key), NULL FROM pieces
             LEFT JOIN checks ON checks.file = pieces.file
-            JOIN objects ON objects.content = pieces.content JOIN buckets ON id = bucket
+            LEFT JOIN objects ON objects.content = pieces.content
+            LEFT JOIN versions ON versions.content = pieces.content
+            JOIN buckets ON id = ifnull(objects.bucket, versions.bucket)
             WHERE pieces.file > ? ORDER BY pieces.file LIMIT ?
             """
         case .parts:
@@ -59,5 +56,15 @@ enum ContentOwners: Int, CaseIterable, Sendable {
             WHERE content > ? ORDER BY content LIMIT ?
             """
         }
+    }
+
+    private static func singleFiles(of table: String) -> String {
+        """
+        SELECT content, size, xxh64, name, key, etag FROM \(table) JOIN buckets ON id = bucket
+        LEFT JOIN checks ON file = content
+        WHERE content > ? AND parts IS NULL
+            AND NOT EXISTS (SELECT 1 FROM small_contents WHERE small_contents.content = \(table).content)
+        ORDER BY content LIMIT ?
+        """
     }
 }

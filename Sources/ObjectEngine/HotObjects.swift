@@ -39,6 +39,8 @@ final class HotObjects: Sendable {
         var old: [Name: FoundObject] = [:]
         /// Touched by the transaction that is running.
         var touched: [Name] = []
+        /// Whether it changed something that concerns all.
+        var areAllTouched = false
         /// How often names that share a slot were changed.
         var changes = [Int](repeating: 0, count: 4096)
     }
@@ -78,9 +80,17 @@ final class HotObjects: Sendable {
     /// Says that the running transaction changes that object.
     func touch(_ name: Name) { state.withLock { $0.touched.append(name) } }
 
+    /// Says that the running transaction changes what many objects have in common.
+    func touchAll() { state.withLock { $0.areAllTouched = true } }
+
     /// Says that the transaction has ended, one way or the other.
     func settle() {
         state.withLock { state in
+            if state.areAllTouched {
+                state.areAllTouched = false
+                (state.young, state.youngSize, state.old) = ([:], 0, [:])
+                for slot in state.changes.indices { state.changes[slot] += 1 }
+            }
             for name in state.touched {
                 if let found = state.young.removeValue(forKey: name) { state.youngSize -= found.memorySize }
                 state.old[name] = nil

@@ -41,6 +41,15 @@ package struct UploadPart: Sendable, Hashable {
     package let checksums: [ChecksumAlgorithm: String]
 }
 
+/// A part of an object that a multipart upload made.
+package struct ObjectPart: Sendable, Hashable {
+    /// Counted from 1 within the object, whatever number it was uploaded with.
+    package let number: Int
+    package let size: ByteCount
+    /// In base64; none for objects that were made before these were kept.
+    package let checksums: [ChecksumAlgorithm: String]
+}
+
 /// A part as the client names it when it completes an upload.
 package struct CompletedPart: Sendable, Hashable {
     package let number: Int

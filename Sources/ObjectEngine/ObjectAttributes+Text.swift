@@ -10,7 +10,10 @@ extension ObjectAttributes {
         var members: [(String, JSONValue)] = []
         if !userMetadata.isEmpty { members.append(("metadata", .map(userMetadata))) }
         if !headers.isEmpty { members.append(("headers", .map(headers))) }
-        if storageClass != "STANDARD" { members.append(("storageClass", .string(storageClass))) }
+        if storageClass != .standard { members.append(("storageClass", .string(storageClass.rawValue))) }
+        if !tags.isEmpty {
+            members.append(("tags", .strings(tags.tags.flatMap { [$0.key, $0.value] })))
+        }
         if !checksums.isEmpty {
             let named = Dictionary(uniqueKeysWithValues: checksums.map { ($0.key.rawValue, $0.value) })
             members.append(("checksums", .map(named)))
@@ -31,13 +34,23 @@ extension ObjectAttributes {
         }
         userMetadata = Self.strings(object["metadata"])
         headers = Self.strings(object["headers"])
-        storageClass = object["storageClass"]?.stringValue ?? "STANDARD"
+        // What earlier versions of this program accepted beside S3's names was nothing but a label.
+        storageClass = (object["storageClass"]?.stringValue).flatMap(StorageClass.init(rawValue:)) ?? .standard
+        tags = Self.tags(object["tags"])
         for (name, value) in Self.strings(object["checksums"]) {
             guard let algorithm = ChecksumAlgorithm(rawValue: name) else { continue }
             checksums[algorithm] = value
         }
         checksumType =
             (object["checksumType"]?.stringValue).flatMap(ChecksumType.init(rawValue:)) ?? .fullObject
+    }
+
+    /// Keys and values in turn: other than in an object, keys that only look the same stay apart.
+    private static func tags(_ value: JSONValue?) -> TagSet {
+        let texts = value?.arrayValue?.compactMap(\.stringValue) ?? []
+        return TagSet(
+            kept: stride(from: 0, to: texts.count - 1, by: 2).map { .init(key: texts[$0], value: texts[$0 + 1]) }
+        )
     }
 
     private static func strings(_ value: JSONValue?) -> [String: String] {

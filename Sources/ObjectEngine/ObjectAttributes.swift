@@ -11,7 +11,8 @@ package struct ObjectAttributes: Sendable, Hashable {
     /// Standard headers that come back with the object (`cache-control`, `content-disposition` …), names in
     /// lower case.
     package var headers: [String: String]
-    package var storageClass: String
+    package var storageClass: StorageClass
+    package var tags: TagSet
     /// Checksums of the content in base64; composite ones end in `-` and the number of parts.
     package var checksums: [ChecksumAlgorithm: String]
     package var checksumType: ChecksumType
@@ -20,7 +21,8 @@ package struct ObjectAttributes: Sendable, Hashable {
         contentType: String = defaultContentType,
         userMetadata: [String: String] = [:],
         headers: [String: String] = [:],
-        storageClass: String = "STANDARD",
+        storageClass: StorageClass = .standard,
+        tags: TagSet = TagSet(),
         checksums: [ChecksumAlgorithm: String] = [:],
         checksumType: ChecksumType = .fullObject
     ) {
@@ -28,6 +30,7 @@ package struct ObjectAttributes: Sendable, Hashable {
         self.userMetadata = userMetadata
         self.headers = headers
         self.storageClass = storageClass
+        self.tags = tags
         self.checksums = checksums
         self.checksumType = checksumType
     }

@@ -2,7 +2,8 @@ import GRDB
 import Model
 
 extension ObjectIndex {
-    private static let bucketColumns = "SELECT name, owner, created, tags, objects, bytes FROM buckets"
+    private static let bucketColumns =
+        "SELECT name, owner, created, tags, objects, bytes, versioning, versions FROM buckets"
 
     /// - Returns: whether it was made now.
     func createBucket(_ name: BucketName, owner: String, tags: [String: String], at now: Instant) throws
@@ -15,13 +16,17 @@ extension ObjectIndex {
         return database.changesCount > 0
     }
 
-    /// The bucket's row number.
-    func bucketID(_ name: BucketName) throws -> Int64 {
-        guard let row = try row("SELECT id FROM buckets WHERE name = ?", [name.text]) else {
+    /// The bucket's row, as far as its objects are concerned.
+    func bucketRow(_ name: BucketName) throws -> BucketRow {
+        guard let row = try row("SELECT id, versioning FROM buckets WHERE name = ?", [name.text]) else {
             throw ObjectStoreError.noSuchBucket(name)
         }
-        return row[0]
+        guard let versioning = Versioning(rawValue: row[1]) else { throw Self.damaged("a bucket") }
+        return BucketRow(id: row[0], name: name, versioning: versioning)
     }
+
+    /// The bucket's row number.
+    func bucketID(_ name: BucketName) throws -> Int64 { try bucketRow(name).id }
 
     func bucket(_ name: BucketName) throws -> Bucket? {
         try row("\(Self.bucketColumns) WHERE name = ?", [name.text]).map(Self.bucket)
@@ -34,27 +39,46 @@ extension ObjectIndex {
         guard database.changesCount > 0 else { throw ObjectStoreError.noSuchBucket(name) }
     }
 
-    /// Deletes a bucket without objects; unfinished uploads go with it.
+    func setVersioning(_ versioning: Versioning, of name: BucketName) throws {
+        try execute("UPDATE buckets SET versioning = ? WHERE name = ?", [versioning.rawValue, name.text])
+        guard database.changesCount > 0 else { throw ObjectStoreError.noSuchBucket(name) }
+    }
+
+    /// Deletes a bucket without objects and versions; unfinished uploads go with it.
     func deleteBucket(_ name: BucketName) throws {
         let id = try bucketID(name)
-        guard try !exists("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", [id]) else {
+        guard try !exists("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", [id]),
+            try !exists("SELECT 1 FROM versions WHERE bucket = ? LIMIT 1", [id])
+        else {
             throw ObjectStoreError(
                 .bucketNotEmpty,
-                "the bucket \(name) is not empty; delete its objects first"
+                "the bucket \(name) is not empty; delete its objects, their versions and delete markers first"
             )
         }
         for row in try rows("SELECT id FROM uploads WHERE bucket = ?", [id]) { try removeUpload(row[0]) }
+        try execute("DELETE FROM finished_uploads WHERE bucket = ?", [id])
         try execute("DELETE FROM settings WHERE bucket = ?", [id])
         try execute("DELETE FROM buckets WHERE id = ?", [id])
     }
 
-    /// Deletes up to `limit` of a bucket's objects.
+    /// Deletes up to `limit` of a bucket's objects, versions and markers.
     ///
     /// - Returns: how many there were to delete.
     func deleteObjects(of name: BucketName, limit: Int) throws -> Int {
-        let id = try bucketID(name)
-        let found = try rows("SELECT key, size, content FROM objects WHERE bucket = ? LIMIT ?", [id, limit])
-        for row in found { try remove(row[0], size: row[1], content: row[2], from: id) }
+        let bucket = try bucketRow(name)
+        var found = try storedVersions(
+            "\(Self.storedObject) WHERE bucket = ? LIMIT ?",
+            [bucket.id, limit],
+            in: bucket
+        )
+        if found.isEmpty {
+            found = try storedVersions(
+                "\(Self.storedVersion) WHERE bucket = ? LIMIT ?",
+                [bucket.id, limit],
+                in: bucket
+            )
+        }
+        for stored in found { try remove(stored) }
         return found.count
     }
 
@@ -65,7 +89,7 @@ extension ObjectIndex {
     }
 
     private static func bucket(_ row: Row) throws -> Bucket {
-        guard let name = try? BucketName(row[0] as String),
+        guard let name = try? BucketName(row[0] as String), let versioning = Versioning(rawValue: row[6]),
             let tags = try? JSONValue.parse(row[3] as String).objectValue
         else { throw damaged("a bucket") }
         return Bucket(
@@ -75,8 +99,17 @@ extension ObjectIndex {
             tags: Dictionary(tags.members.compactMap { tag in tag.value.stringValue.map { (tag.key, $0) } }) {
                 $1
             },
+            versioning: versioning,
             objectCount: row[4],
+            versionCount: row[7],
             size: ByteCount(row[5])
         )
     }
+}
+
+/// A bucket in the index.
+struct BucketRow: Sendable {
+    let id: Int64
+    let name: BucketName
+    let versioning: Versioning
 }

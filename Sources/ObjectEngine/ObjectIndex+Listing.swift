@@ -13,30 +13,35 @@ extension ObjectIndex {
         after: String?,
         limit: Int
     ) throws -> Listing {
-        let id = try bucketID(bucket)
+        let bucket = try bucketRow(bucket)
         guard limit > 0 else {
             return Listing(objects: [], commonPrefixes: [], isTruncated: false, next: nil)
         }
-        var page = Page(limit: limit)
+        var page = ListingPage<ObjectRecord>(limit: limit)
         var seek = Seek(prefix: prefix, delimiter: delimiter, after: after)
         search: while let from = seek.from {
-            let rows = try cursor(id, from: from, until: seek.end)
+            let rows = try cursor(bucket.id, from: from, until: seek.end)
             while let row = try rows.next() {
                 let key: String = row[0]
                 guard let common = seek.commonPrefix(of: key) else {
-                    guard page.add(try Self.record(row, in: bucket)) else { break search }
+                    guard try page.add(Self.record(row, in: bucket)) else { break search }
                     continue
                 }
-                guard page.add(common) else { break search }
+                guard page.add(commonPrefix: common) else { break search }
                 seek.skip(common)
                 continue search
             }
             break
         }
-        return page.listing
+        return Listing(
+            objects: page.entries,
+            commonPrefixes: page.commonPrefixes,
+            isTruncated: page.isTruncated,
+            next: page.last.flatMap { $0.commonPrefix ?? $0.entry?.key.text }
+        )
     }
 
-    private func cursor(_ bucket: Int64, from: Seek.Start, until end: String?) throws -> RowCursor {
+    func cursor(_ bucket: Int64, from: Seek.Start, until end: String?) throws -> RowCursor {
         var sql = "\(Self.objectColumns) WHERE bucket = ? AND key \(from.isExclusive ? ">" : ">=") ?"
         var arguments: StatementArguments = [bucket, from.key]
         if let end {
@@ -82,45 +87,5 @@ struct Seek {
     /// Goes on behind all keys with that prefix.
     mutating func skip(_ common: String) {
         from = KeyRange.end(ofPrefix: common).map { Start(key: $0, isExclusive: false) }
-    }
-}
-
-/// A page that is being filled.
-private struct Page {
-    let limit: Int
-    private var objects: [ObjectRecord] = []
-    private var commonPrefixes: [String] = []
-    private var last: String?
-    private var isTruncated = false
-
-    init(limit: Int) { self.limit = limit }
-
-    /// - Returns: `false` where the page was full before: there is more.
-    mutating func add(_ record: ObjectRecord) -> Bool {
-        guard hasRoom() else { return false }
-        objects.append(record)
-        last = record.key.text
-        return true
-    }
-
-    mutating func add(_ commonPrefix: String) -> Bool {
-        guard hasRoom() else { return false }
-        commonPrefixes.append(commonPrefix)
-        last = commonPrefix
-        return true
-    }
-
-    private mutating func hasRoom() -> Bool {
-        isTruncated = objects.count + commonPrefixes.count >= limit
-        return !isTruncated
-    }
-
-    var listing: Listing {
-        Listing(
-            objects: objects,
-            commonPrefixes: commonPrefixes,
-            isTruncated: isTruncated,
-            next: isTruncated ? last : nil
-        )
     }
 }

@@ -18,34 +18,43 @@ struct NewObject: Sendable {
 }
 
 extension ObjectIndex {
-    static let objectColumns =
-        "SELECT key, size, etag, modified, content, parts, content_type, attributes FROM objects"
+    /// What an object and an earlier version of one have in common, but for the key.
+    static let contentColumns = "size, etag, modified, content, parts, content_type, attributes, version"
+    /// In the order in which `record` reads them.
+    static let recordColumns = "key, \(contentColumns)"
+    static let objectColumns = "SELECT \(recordColumns) FROM objects"
 
-    /// Writes the object, its event, and what it replaces to the garbage.
+    /// Writes the object and its event; what it replaces goes to the garbage, or to the versions.
     func put(_ object: NewObject) throws -> ObjectRecord {
-        let bucket = try bucketID(object.bucket)
+        let bucket = try bucketRow(object.bucket)
         let existing = try row(
             "SELECT size, etag, content FROM objects WHERE bucket = ? AND key = ?",
-            [bucket, object.key.text]
+            [bucket.id, object.key.text]
         )
-        try Self.check(object.condition, existing: existing.map { $0[1] })
+        try object.condition.check(existing.map { (eTag: $0[1], content: $0[2]) })
+        let isVersioned = bucket.versioning != .off
+        let replaced = isVersioned ? nil : existing
+        let version = isVersioned ? try makeWay(for: object.key, in: bucket, at: object.time) : nil
         try execute(
             """
-            INSERT INTO objects (bucket, key, size, etag, modified, content, parts, content_type, attributes)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO objects (bucket, \(Self.recordColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (bucket, key) DO UPDATE SET size = excluded.size, etag = excluded.etag,
                 modified = excluded.modified, content = excluded.content, parts = excluded.parts,
-                content_type = excluded.content_type, attributes = excluded.attributes
+                content_type = excluded.content_type, attributes = excluded.attributes,
+                version = excluded.version
             """,
             [
-                bucket, object.key.text, object.size.bytes, object.eTag, object.time.nanoseconds,
-                object.content.text,
-                object.partCount, object.attributes.contentType, object.attributes.text,
+                bucket.id, object.key.text, object.size.bytes, object.eTag, object.time.nanoseconds,
+                object.content.text, object.partCount, object.attributes.contentType, object.attributes.text,
+                version?.stored ?? "",
             ]
         )
-        let replacedSize: Int64 = existing.map { $0[0] } ?? 0
-        if let replaced: String = existing.map({ $0[2] }) { try addGarbage(replaced) }
-        try count(objects: existing == nil ? 1 : 0, bytes: object.size.bytes - replacedSize, in: bucket)
+        if let content: String = replaced.map({ $0[2] }) { try addGarbage(content) }
+        try count(
+            objects: replaced == nil ? 1 : 0,
+            bytes: object.size.bytes - (replaced.map { $0[0] } ?? 0),
+            in: bucket.id
+        )
         try addEvent(for: object)
         return ObjectRecord(
             bucket: object.bucket,
@@ -55,31 +64,18 @@ extension ObjectIndex {
             lastModified: object.time,
             attributes: object.attributes,
             content: object.content,
-            partCount: object.partCount
+            partCount: object.partCount,
+            version: version
         )
     }
 
     func object(_ key: ObjectKey, in bucket: BucketName) throws -> ObjectRecord? {
-        let id = try bucketID(bucket)
-        return try row("\(Self.objectColumns) WHERE bucket = ? AND key = ?", [id, key.text])
+        try object(key, in: bucketRow(bucket))
+    }
+
+    func object(_ key: ObjectKey, in bucket: BucketRow) throws -> ObjectRecord? {
+        try row("\(Self.objectColumns) WHERE bucket = ? AND key = ?", [bucket.id, key.text])
             .map { try Self.record($0, in: bucket) }
-    }
-
-    /// - Returns: whether there was one.
-    func delete(_ key: ObjectKey, from bucket: Int64) throws -> Bool {
-        let found = try row(
-            "SELECT size, content FROM objects WHERE bucket = ? AND key = ?",
-            [bucket, key.text]
-        )
-        guard let found else { return false }
-        try remove(key.text, size: found[0], content: found[1], from: bucket)
-        return true
-    }
-
-    func remove(_ key: String, size: Int64, content: String, from bucket: Int64) throws {
-        try execute("DELETE FROM objects WHERE bucket = ? AND key = ?", [bucket, key])
-        try addGarbage(content)
-        try count(objects: -1, bytes: -size, in: bucket)
     }
 
     /// The parts of a multipart object's content, in order; empty for content that is one file.
@@ -95,48 +91,79 @@ extension ObjectIndex {
         }
     }
 
+    func objectParts(of content: ContentID, after number: Int, limit: Int) throws -> [ObjectPart] {
+        try rows(
+            "SELECT number, size, checksums FROM pieces WHERE content = ? AND number > ? ORDER BY number LIMIT ?",
+            [content.text, number, max(0, limit)]
+        ).map { row in
+            ObjectPart(
+                number: row[0],
+                size: ByteCount(row[1]),
+                checksums: try ObjectAttributes(contentType: "", text: row[2]).checksums
+            )
+        }
+    }
+
+    /// Whether an object or an earlier version of one has that content.
+    func isInUse(_ content: ContentID) throws -> Bool {
+        try exists("SELECT 1 FROM objects WHERE content = ?", [content.text])
+            || exists("SELECT 1 FROM versions WHERE content = ?", [content.text])
+    }
+
     /// Whether an object, a part of one or a part of an upload lies in that file.
     func isKnown(_ content: ContentID) throws -> Bool {
-        try exists("SELECT 1 FROM objects WHERE content = ?", [content.text])
+        try isInUse(content)
             || exists("SELECT 1 FROM parts WHERE content = ?", [content.text])
             || exists("SELECT 1 FROM pieces WHERE file = ?", [content.text])
     }
 
-    static func record(_ row: Row, in bucket: BucketName) throws -> ObjectRecord {
+    static func record(_ row: Row, in bucket: BucketRow) throws -> ObjectRecord {
         guard let key = try? ObjectKey(row[0] as String) else { throw damaged("a key") }
+        let version: String = row[8]
         return ObjectRecord(
-            bucket: bucket,
+            bucket: bucket.name,
             key: key,
             size: ByteCount(row[1]),
             eTag: row[2],
             lastModified: Instant(nanoseconds: row[3]),
             attributes: try ObjectAttributes(contentType: row[6], text: row[7]),
             content: try contentID(row[4]),
-            partCount: row[5]
+            partCount: row[5],
+            version: version.isEmpty && bucket.versioning == .off ? nil : VersionID(stored: version)
         )
     }
 
-    private func count(objects: Int, bytes: Int64, in bucket: Int64) throws {
+    /// Keeps up what a bucket holds.
+    ///
+    /// - `versions`: earlier versions and delete markers.
+    func count(objects: Int = 0, versions: Int = 0, bytes: Int64 = 0, in bucket: Int64) throws {
         try execute(
-            "UPDATE buckets SET objects = objects + ?, bytes = bytes + ? WHERE id = ?",
-            [objects, bytes, bucket]
+            "UPDATE buckets SET objects = objects + ?, versions = versions + ?, bytes = bytes + ? WHERE id = ?",
+            [objects, versions, bytes, bucket]
         )
     }
+}
 
-    private static func check(_ condition: WriteCondition, existing eTag: String?) throws(ObjectStoreError) {
-        switch condition {
+extension WriteCondition {
+    /// - `existing`: what is there; `nil` for nothing.
+    ///
+    /// - Throws: `preconditionFailed`, `noSuchKey`.
+    func check(_ existing: (eTag: String, content: String?)?) throws(ObjectStoreError) {
+        switch self {
         case .none:
             return
         case .ifAbsent:
-            guard eTag == nil else {
+            guard existing == nil else {
                 throw ObjectStoreError(.preconditionFailed, "an object of that key exists already")
             }
         case .ifMatches(let eTags):
-            guard let eTag else {
-                throw ObjectStoreError(.noSuchKey, "no object of that key exists to be replaced")
-            }
-            guard eTags.contains(where: { $0 == "*" || $0 == eTag }) else {
+            guard let existing else { throw ObjectStoreError(.noSuchKey, "no object of that key exists") }
+            guard eTags.contains(where: { $0 == "*" || $0 == existing.eTag }) else {
                 throw ObjectStoreError(.preconditionFailed, "the object of that key has another ETag")
+            }
+        case .ifUnchanged(let content):
+            guard let existing, existing.content == content?.text else {
+                throw ObjectStoreError(.preconditionFailed, "another object has that key now")
             }
         }
     }

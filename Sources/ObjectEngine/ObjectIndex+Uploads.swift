@@ -74,8 +74,11 @@ extension ObjectIndex {
         for (index, stored) in parts.enumerated() {
             let size = stored.part.size.bytes
             try execute(
-                "INSERT INTO pieces (content, number, file, start, size) VALUES (?, ?, ?, ?, ?)",
-                [content.text, index + 1, stored.content.text, start, size]
+                "INSERT INTO pieces (content, number, file, start, size, checksums) VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    content.text, index + 1, stored.content.text, start, size,
+                    ObjectAttributes(checksums: stored.part.checksums).text,
+                ]
             )
             try execute("DELETE FROM parts WHERE upload = ? AND number = ?", [upload, stored.part.number])
             start += size
@@ -101,8 +104,8 @@ extension ObjectIndex {
         limit: Int
     ) throws -> UploadListing {
         let id = try bucketID(bucket)
-        var page = UploadPage(limit: limit)
-        guard limit > 0 else { return page.listing }
+        var page = ListingPage<MultipartUpload>(limit: limit)
+        guard limit > 0 else { return UploadListing(page) }
         var seek = Seek(prefix: prefix, delimiter: delimiter, after: afterKey)
         if let afterKey, let afterID, KeyRange.hasPrefix(afterKey, prefix),
             seek.commonPrefix(of: afterKey) == nil
@@ -110,7 +113,7 @@ extension ObjectIndex {
             // The other uploads of the key that the last page ended with.
             let rest = "\(Self.uploadColumns) WHERE bucket = ? AND key = ? AND id > ? ORDER BY id"
             for row in try rows(rest, [id, afterKey, afterID]) {
-                guard page.add(try Self.upload(row, in: bucket)) else { return page.listing }
+                guard try page.add(Self.upload(row, in: bucket)) else { return UploadListing(page) }
             }
         }
         while let from = seek.from {
@@ -119,14 +122,14 @@ extension ObjectIndex {
             }
             seek.skip(common)
         }
-        return page.listing
+        return UploadListing(page)
     }
 
     /// Adds uploads up to a common prefix, that included.
     ///
     /// - Returns: the common prefix; `nil` where the page is full or no upload is left.
     private func fill(
-        _ page: inout UploadPage,
+        _ page: inout ListingPage<MultipartUpload>,
         _ bucket: BucketName,
         _ id: Int64,
         from: Seek.Start,
@@ -139,8 +142,8 @@ extension ObjectIndex {
         while let row = try rows.next() {
             let key: String = row[1]
             guard KeyRange.hasPrefix(key, prefix) else { return nil }
-            if let common = seek.commonPrefix(of: key) { return page.add(common) ? common : nil }
-            guard page.add(try Self.upload(row, in: bucket)) else { return nil }
+            if let common = seek.commonPrefix(of: key) { return page.add(commonPrefix: common) ? common : nil }
+            guard try page.add(Self.upload(row, in: bucket)) else { return nil }
         }
         return nil
     }
@@ -175,43 +178,14 @@ extension ObjectIndex {
     }
 }
 
-/// A page of uploads that is being filled.
-private struct UploadPage {
-    let limit: Int
-    private var uploads: [MultipartUpload] = []
-    private var commonPrefixes: [String] = []
-    private var last: (key: String, id: String?)?
-    private var isTruncated = false
-
-    init(limit: Int) { self.limit = limit }
-
-    /// - Returns: `false` where the page was full before: there is more.
-    mutating func add(_ upload: MultipartUpload) -> Bool {
-        guard hasRoom() else { return false }
-        uploads.append(upload)
-        last = (upload.key.text, upload.id)
-        return true
-    }
-
-    mutating func add(_ commonPrefix: String) -> Bool {
-        guard hasRoom() else { return false }
-        commonPrefixes.append(commonPrefix)
-        last = (commonPrefix, nil)
-        return true
-    }
-
-    private mutating func hasRoom() -> Bool {
-        isTruncated = uploads.count + commonPrefixes.count >= limit
-        return !isTruncated
-    }
-
-    var listing: UploadListing {
-        UploadListing(
-            uploads: uploads,
-            commonPrefixes: commonPrefixes,
-            isTruncated: isTruncated,
-            nextKey: isTruncated ? last?.key : nil,
-            nextID: isTruncated ? last?.id : nil
+extension UploadListing {
+    fileprivate init(_ page: ListingPage<MultipartUpload>) {
+        self.init(
+            uploads: page.entries,
+            commonPrefixes: page.commonPrefixes,
+            isTruncated: page.isTruncated,
+            nextKey: page.last.flatMap { $0.commonPrefix ?? $0.entry?.key.text },
+            nextID: page.last?.entry?.id
         )
     }
 }

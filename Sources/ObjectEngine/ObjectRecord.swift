@@ -13,6 +13,8 @@ package struct ObjectRecord: Sendable, Hashable {
     package let content: ContentID
     /// How many parts a multipart upload made it from; `nil` for an object that came in one piece.
     package let partCount: Int?
+    /// `nil` in a bucket that never kept versions.
+    package let version: VersionID?
 }
 
 /// Who made a request, for the event that it causes.
@@ -28,11 +30,13 @@ package struct RequestOrigin: Sendable, Hashable {
     }
 }
 
-/// What must hold for a write to happen; judged in the transaction of the write.
+/// What must hold for a write or a deletion to happen; judged in its transaction.
 package enum WriteCondition: Sendable, Hashable {
     case none
     /// No object has the key (`If-None-Match: *`).
     case ifAbsent
     /// The key's object has one of these ETags, without quotation marks; `*` stands for any (`If-Match`).
     case ifMatches([String])
+    /// It is still the one that the caller looked up, by its content; `nil` for a delete marker.
+    case ifUnchanged(ContentID?)
 }

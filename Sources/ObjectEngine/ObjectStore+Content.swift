@@ -14,8 +14,14 @@ extension ObjectStore {
         _ record: ObjectRecord,
         range: Range<Int64>? = nil
     ) async throws(ObjectStoreError) -> ContentReader {
-        let content = try await read { try $0.storedContent(of: record) }
-        return try await open(FoundObject(record: record, content: content), range: range)
+        try await open(try await locate(record), range: range)
+    }
+
+    /// Finds out where an object's content is, for `open`.
+    ///
+    /// - Throws: `io`, `closed`.
+    package func locate(_ record: ObjectRecord) async throws(ObjectStoreError) -> FoundObject {
+        FoundObject(record: record, content: try await read { try $0.storedContent(of: record) })
     }
 
     /// Opens the content of an object that `find` found, or a range of it, for reading.
@@ -159,6 +165,20 @@ extension ObjectStore {
         return try await pieces(of: FoundObject(record: record, content: .pieces))[number - 1].range
     }
 
+    /// One page of the parts that a multipart upload made an object from; none where it came in one piece.
+    ///
+    /// - `number`: the page begins behind that part.
+    ///
+    /// - Throws: `io`, `closed`.
+    package func parts(
+        of record: ObjectRecord,
+        after number: Int = 0,
+        limit: Int = 1000
+    ) async throws(ObjectStoreError) -> [ObjectPart] {
+        guard record.partCount != nil else { return [] }
+        return try await read { try $0.objectParts(of: record.content, after: number, limit: limit) }
+    }
+
     /// The files of an object, in order; at least one.
     func pieces(of found: FoundObject) async throws(ObjectStoreError) -> [ContentPiece] {
         let record = found.record
@@ -183,15 +203,13 @@ extension ObjectStore {
     /// Why an object's content is not there: it was replaced, or the store is damaged.
     func missing(_ record: ObjectRecord) async -> ObjectStoreError {
         do throws(ObjectStoreError) {
-            guard try await object(record.key, in: record.bucket)?.content == record.content else {
-                return Self.replaced(record)
-            }
+            guard try await read({ try $0.isInUse(record.content) }) else { return Self.replaced(record) }
             return ObjectStoreError(
                 .damaged,
                 "the content \(record.content) of an object is missing; restore a backup of the data directory"
             )
         } catch {
-            return error.code == .noSuchBucket ? Self.replaced(record) : error
+            return error
         }
     }
 

@@ -29,6 +29,6 @@ extension ObjectStore {
     ///
     /// - Throws: `storageFull`, `io`, `closed`.
     package func discardEvents(through sequence: Int64) async throws(ObjectStoreError) {
-        try await write { try $0.discardEvents(through: sequence) }
+        try await writeFreeing { try $0.discardEvents(through: sequence) }
     }
 }

@@ -163,6 +163,8 @@ extension ObjectStore {
 
     /// Makes an object from parts, without copying a byte; the upload and its other parts go.
     ///
+    /// Who asks again with the same parts, because the first answer got lost, gets it again for a day.
+    ///
     /// - `parts`: in ascending order.
     /// - `expectedChecksum`: what the client says the object's checksum is, in base64.
     ///
@@ -180,13 +182,15 @@ extension ObjectStore {
     ) async throws(ObjectStoreError) -> ObjectRecord {
         let now = now()
         let record = try await write { index in
+            let finished = FinishedUpload(id: uploadID, key: key, parts: parts)
+            if let record = try index.result(of: finished, in: bucket) { return record }
             let upload = try index.upload(uploadID, key: key, bucket: bucket)
             let stored = try index.parts(of: uploadID, after: 0, limit: Self.partNumbers.count)
             let assembly = try PartAssembly(of: upload, stored: stored, named: parts)
             try assembly.check(checksum: expectedChecksum)
             let content = ContentID.new(at: now)
             try index.adopt(assembly.parts, of: uploadID, as: content)
-            return try index.put(
+            let record = try index.put(
                 NewObject(
                     bucket: bucket,
                     key: key,
@@ -201,6 +205,8 @@ extension ObjectStore {
                     origin: origin
                 )
             )
+            try index.remember(finished, in: bucket, at: now)
+            return record
         }
         announce(event: true)
         return record

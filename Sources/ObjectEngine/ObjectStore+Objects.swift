@@ -104,12 +104,33 @@ extension ObjectStore {
     /// - Returns: for each key whether there was an object.
     /// - Throws: `noSuchBucket`, `storageFull`, `io`, `closed`.
     package func delete(_ keys: [ObjectKey], in bucket: BucketName) async throws(ObjectStoreError) -> [Bool] {
-        let deleted = try await writeFreeing { index in
-            let id = try index.bucketID(bucket)
-            return try keys.map { try index.delete($0, from: id) }
+        try await delete(keys.map { Deletion($0) }, in: bucket)
+            .map { (try? $0.get())?.wasThere ?? false }  // Nothing fails that has no condition.
+    }
+
+    /// Deletes objects and versions in one transaction, in that order; no event.
+    ///
+    /// - Returns: what became of each; `preconditionFailed` or `noSuchKey` where its condition did not hold.
+    /// - Throws: `noSuchBucket`, `storageFull`, `io`, `closed`.
+    package func delete(
+        _ deletions: [Deletion],
+        in bucket: BucketName
+    ) async throws(ObjectStoreError) -> [Result<DeletionOutcome, ObjectStoreError>] {
+        let now = now()
+        let outcomes = try await writeFreeing { index in
+            let bucket = try index.bucketRow(bucket)
+            return try deletions.map { deletion -> Result<DeletionOutcome, ObjectStoreError> in
+                do {
+                    return .success(try index.delete(deletion, from: bucket, at: now))
+                } catch let error as ObjectStoreError
+                    where error.code == .preconditionFailed || error.code == .noSuchKey
+                {
+                    return .failure(error)
+                }
+            }
         }
         announce()
-        return deleted
+        return outcomes
     }
 
     /// One page of a bucket's objects, in the order of their keys' bytes.

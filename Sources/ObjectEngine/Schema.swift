@@ -6,6 +6,7 @@ enum Schema {
         SchemaStep("buckets, objects, uploads, events, garbage", sql: first),
         SchemaStep("settings of buckets", sql: settings),
         SchemaStep("small contents, checks", sql: smallContents),
+        SchemaStep("versions of objects, checksums of pieces, finished uploads", sql: versions),
     ]
 
     private static let smallContents = """
@@ -95,5 +96,46 @@ enum Schema {
             document TEXT NOT NULL,
             PRIMARY KEY (bucket, kind)
         ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let versions = """
+        ALTER TABLE buckets ADD COLUMN versioning TEXT NOT NULL DEFAULT '';
+        ALTER TABLE buckets ADD COLUMN versions INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE objects ADD COLUMN version TEXT NOT NULL DEFAULT '';
+        CREATE TABLE versions (
+            bucket INTEGER NOT NULL REFERENCES buckets (id),
+            key TEXT NOT NULL,
+            sequence INTEGER NOT NULL,
+            replaced INTEGER,
+            version TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            etag TEXT NOT NULL,
+            modified INTEGER NOT NULL,
+            content TEXT,
+            parts INTEGER,
+            content_type TEXT NOT NULL,
+            attributes TEXT NOT NULL,
+            PRIMARY KEY (bucket, key, sequence DESC)
+        ) STRICT, WITHOUT ROWID;
+        CREATE UNIQUE INDEX versions_version ON versions (bucket, key, version);
+        CREATE UNIQUE INDEX versions_content ON versions (content) WHERE content IS NOT NULL;
+        CREATE INDEX versions_latest ON versions (bucket, key) WHERE replaced IS NULL;
+        ALTER TABLE pieces ADD COLUMN checksums TEXT NOT NULL DEFAULT '';
+        CREATE TABLE finished_uploads (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            upload TEXT NOT NULL UNIQUE,
+            bucket INTEGER NOT NULL,
+            finished INTEGER NOT NULL,
+            named TEXT NOT NULL,
+            key TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            etag TEXT NOT NULL,
+            modified INTEGER NOT NULL,
+            content TEXT NOT NULL,
+            parts INTEGER,
+            content_type TEXT NOT NULL,
+            attributes TEXT NOT NULL,
+            version TEXT NOT NULL
+        ) STRICT;
         """
 }

@@ -159,6 +159,7 @@ package struct StoreExport: Sendable {
         var attributes = [
             (name: ArchiveAttribute.bucket, value: name.text), (name: ArchiveAttribute.owner, value: bucket.owner),
         ]
+        if bucket.versioning != .off { attributes.append((ArchiveAttribute.versioning, bucket.versioning.rawValue)) }
         if !bucket.tags.isEmpty { attributes.append((ArchiveAttribute.tags, JSONValue.map(bucket.tags).text())) }
         if !settings.isEmpty {
             attributes.append((ArchiveAttribute.settings, JSONValue.object(JSONObject(settings)).text()))
@@ -181,6 +182,7 @@ enum ArchiveAttribute {
     static let owner = "owner"
     static let tags = "tags"
     static let settings = "settings"
+    static let versioning = "versioning"
 }
 
 /// Keys as paths that file systems can have.

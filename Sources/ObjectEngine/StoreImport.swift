@@ -133,8 +133,10 @@ package struct StoreImport: Sendable {
                 owner: attributes[ArchiveAttribute.owner] ?? owner,
                 tags: tags
             )
-            guard isNew, !settings.isEmpty else { return }
+            let versioning = attributes[ArchiveAttribute.versioning].flatMap(Versioning.init(rawValue:)) ?? .off
+            guard isNew, !settings.isEmpty || versioning != .off else { return }
             try await store.write { index in
+                try index.setVersioning(versioning, of: name)
                 let id = try index.bucketID(name)
                 for (kind, document) in settings {
                     try index.execute(

@@ -33,8 +33,14 @@ extension StoreVerifier {
 
     private func foundDamage(in content: String, _ bytes: ByteBuffer) async throws(ObjectStoreError) {
         let owner = try await access.read { index in
-            try index.row("SELECT name, key FROM objects JOIN buckets ON id = bucket WHERE content = ?", [content])
-                .map { (bucket: $0[0] as String, key: $0[1] as String) }
+            try index.row(
+                """
+                SELECT name, key FROM objects JOIN buckets ON id = bucket WHERE content = ?1
+                UNION ALL SELECT name, key FROM versions JOIN buckets ON id = bucket WHERE content = ?1
+                """,
+                [content]
+            )
+            .map { (bucket: $0[0] as String, key: $0[1] as String) }
         }
         var finding = StoreFinding(
             kind: .wrongBytes,
@@ -89,6 +95,7 @@ extension StoreVerifier {
             select: """
                 SELECT DISTINCT content FROM pieces WHERE NOT EXISTS
                     (SELECT 1 FROM objects WHERE objects.content = pieces.content)
+                AND NOT EXISTS (SELECT 1 FROM versions WHERE versions.content = pieces.content)
                 AND NOT EXISTS (SELECT 1 FROM garbage WHERE garbage.content = pieces.content)
                 """,
             delete: "DELETE FROM pieces WHERE content = ?",
@@ -98,6 +105,7 @@ extension StoreVerifier {
             select: """
                 SELECT content FROM small_contents WHERE NOT EXISTS
                     (SELECT 1 FROM objects WHERE objects.content = small_contents.content)
+                AND NOT EXISTS (SELECT 1 FROM versions WHERE versions.content = small_contents.content)
                 """,
             delete: "DELETE FROM small_contents WHERE content = ?",
             detail: "bytes of an object that is not there",
@@ -106,6 +114,7 @@ extension StoreVerifier {
         Orphans(
             select: """
                 SELECT file FROM checks WHERE NOT EXISTS (SELECT 1 FROM objects WHERE content = file)
+                AND NOT EXISTS (SELECT 1 FROM versions WHERE content = checks.file)
                 AND NOT EXISTS (SELECT 1 FROM pieces WHERE pieces.file = checks.file)
                 AND NOT EXISTS (SELECT 1 FROM parts WHERE content = checks.file)
                 AND NOT EXISTS (SELECT 1 FROM garbage WHERE content = checks.file)
@@ -154,39 +163,58 @@ extension StoreVerifier {
         return try await !files.run { () throws(ObjectStoreError) in try files.isInPlace(id) }
     }
 
-    /// Compares the buckets' numbers with their objects.
+    /// Compares the buckets' numbers with their objects and versions.
     func verifyCounts() async throws(ObjectStoreError) {
         let names = try await access.read { index in
             try String.fetchAll(index.database, sql: "SELECT name FROM buckets ORDER BY name")
         }
         for name in names {
             advanced("buckets")
-            let row = try await access.read { index in
-                try index.row(
-                    """
-                    SELECT objects, bytes, (SELECT count(*) FROM objects WHERE bucket = id),
-                        (SELECT ifnull(sum(size), 0) FROM objects WHERE bucket = id)
-                    FROM buckets WHERE name = ?
-                    """,
-                    [name]
-                ).map { [$0[0] as Int64, $0[1] as Int64, $0[2] as Int64, $0[3] as Int64] }
+            guard let (kept, counted) = try await access.read({ try $0.numbers(of: name) }), kept != counted else {
+                continue
             }
-            guard let row, row[0] != row[2] || row[1] != row[3] else { continue }
-            var finding = StoreFinding(
-                kind: .wrongCount,
-                bucket: name,
-                detail: "counted \(row[0]) objects of \(row[1]) bytes; there are \(row[2]) of \(row[3])"
-            )
+            var finding = StoreFinding(kind: .wrongCount, bucket: name, detail: "kept: \(kept); there are \(counted)")
             if access.isExclusive {
                 try await access.write { index in
                     try index.execute(
-                        "UPDATE buckets SET objects = ?, bytes = ? WHERE name = ?",
-                        [row[2], row[3], name]
+                        "UPDATE buckets SET objects = ?, versions = ?, bytes = ? WHERE name = ?",
+                        [counted.objects, counted.versions, counted.bytes, name]
                     )
                 }
                 finding.repair = "counted anew"
             }
             found(finding)
+        }
+    }
+}
+
+/// What a bucket holds.
+private struct BucketNumbers: Sendable, Equatable, CustomStringConvertible {
+    let objects: Int64
+    /// Earlier versions and delete markers.
+    let versions: Int64
+    let bytes: Int64
+
+    var description: String { "\(objects) objects and \(versions) versions of \(bytes) bytes" }
+}
+
+extension ObjectIndex {
+    /// A bucket's numbers as they are kept and as they are; `nil` where the bucket is gone.
+    fileprivate func numbers(of name: String) throws -> (kept: BucketNumbers, counted: BucketNumbers)? {
+        try row(
+            """
+            SELECT objects, versions, bytes,
+                (SELECT count(*) FROM objects WHERE bucket = id), (SELECT count(*) FROM versions WHERE bucket = id),
+                (SELECT ifnull(sum(size), 0) FROM objects WHERE bucket = id)
+                    + (SELECT ifnull(sum(size), 0) FROM versions WHERE bucket = id)
+            FROM buckets WHERE name = ?
+            """,
+            [name]
+        ).map { row in
+            (
+                kept: BucketNumbers(objects: row[0], versions: row[1], bytes: row[2]),
+                counted: BucketNumbers(objects: row[3], versions: row[4], bytes: row[5])
+            )
         }
     }
 }

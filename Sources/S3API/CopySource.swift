@@ -6,17 +6,19 @@ import S3Wire
 struct CopySource: Sendable {
     let bucket: BucketName
     let key: ObjectKey
+    /// `nil` for the latest.
+    let version: VersionID?
     private let conditions: RequestConditions
 
-    /// - Throws: `S3Error` with `invalidArgument`, `notImplemented` for a version, `invalidBucketName`, `keyTooLong`.
+    /// - Throws: `S3Error` with `invalidArgument`, `invalidBucketName`, `keyTooLong`.
     init(of request: ReceivedRequest) throws(S3Error) {
         var text = (request.header("x-amz-copy-source") ?? "")[...]
+        var version: VersionID?
         if let start = text.lastRange(ofASCII: "?versionId=") {
-            guard text[start.upperBound...] == "null" else {
-                throw S3Error(.notImplemented, "Versions are not kept; leave versionId out.")
-            }
+            version = try VersionID(parsing: String(text[start.upperBound...]))
             text = text[..<start.lowerBound]
         }
+        self.version = version
         guard case .object(let bucket, let key) = try S3Path(parsing: text.first == "/" ? text : "/\(text)") else {
             throw S3Error(
                 .invalidArgument, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
@@ -26,10 +28,45 @@ struct CopySource: Sendable {
         conditions = RequestConditions(prefix: "x-amz-copy-source-", header: request.header)
     }
 
+    /// - Throws: `S3Error` with `noSuchKey`, `noSuchVersion`, and `invalidRequest` where a delete marker is named.
+    func object(_ found: FoundVersion) throws(S3Error) -> ObjectRecord {
+        if case .marker = found, version != nil {
+            throw S3Error(
+                .invalidRequest,
+                "The source of a copy request may not specifically refer to a delete marker by version id."
+            )
+        }
+        return try found.object(key, version: version)
+    }
+
     /// - Throws: `S3Error` with `preconditionFailed`.
     func check(_ record: ObjectRecord) throws(S3Error) {
         guard conditions.evaluate(eTag: record.eTag, lastModified: record.lastModified) == .proceed else {
             throw S3Error(.preconditionFailed)
+        }
+    }
+}
+
+/// What a copy takes from its source, and what from its request.
+struct CopyDirectives: Sendable {
+    let replacesMetadata: Bool
+    let replacesTags: Bool
+    /// Whether the copy differs from its source in what S3 counts as a change.
+    let changesSomething: Bool
+
+    /// - Throws: `S3Error` with `invalidArgument`.
+    init(of request: ReceivedRequest) throws(S3Error) {
+        replacesMetadata = try Self.replaces(request.header("x-amz-metadata-directive"), "metadata")
+        replacesTags = try Self.replaces(request.header("x-amz-tagging-directive"), "tagging")
+        let names = ["x-amz-storage-class", "x-amz-website-redirect-location"]
+        changesSomething = replacesMetadata || names.contains { request.header($0) != nil }
+    }
+
+    private static func replaces(_ directive: String?, _ name: String) throws(S3Error) -> Bool {
+        switch directive?.uppercased() {
+        case nil, "COPY": return false
+        case "REPLACE": return true
+        default: throw S3Error(.invalidArgument, "Unknown \(name) directive.")
         }
     }
 }

@@ -6,7 +6,7 @@ import Hummingbird
 enum CrossOrigin {
     private static let exposed =
         "ETag, Content-Length, Content-Range, Content-Type, Last-Modified, Accept-Ranges, x-amz-request-id, "
-        + "x-amz-mp-parts-count, x-amz-version-id, x-amz-checksum-crc32, x-amz-checksum-crc32c, x-amz-checksum-crc64nvme, "
+        + "x-amz-mp-parts-count, x-amz-version-id, x-amz-delete-marker, x-amz-checksum-crc32, x-amz-checksum-crc32c, x-amz-checksum-crc64nvme, "
         + "x-amz-checksum-sha1, x-amz-checksum-sha256, x-amz-checksum-type"
 
     /// The answer to a preflight request.

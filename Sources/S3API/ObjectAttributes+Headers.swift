@@ -10,31 +10,60 @@ extension ObjectAttributes {
         "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
     ]
     private static let metadataPrefix = "x-amz-meta-"
+    private static let redirect = "x-amz-website-redirect-location"
     /// The most bytes that names and values of user metadata may have together (S3 user guide, "Working with object
     /// metadata").
     private static let metadataLimit = 2048
+    /// The most bytes of a redirect's target.
+    private static let redirectLimit = 2048
 
-    /// - Throws: `S3Error` with `metadataTooLarge`, `invalidArgument`.
+    /// - Throws: `S3Error` with `metadataTooLarge`, `invalidStorageClass`, `invalidRedirectLocation`, and as `TagSet`.
     init(of request: ReceivedRequest) throws(S3Error) {
         self.init()
         if let type = request.header("content-type"), !type.isEmpty { contentType = type }
         for name in Self.standardHeaders { headers[name] = request.header(name) }
         headers["content-encoding"] = Self.contentEncoding(headers["content-encoding"])
-        var metadataSize = 0
-        for name in Set(request.headers.map(\.name)) where name.hasPrefix(Self.metadataPrefix) {
+        try readMetadata(of: request)
+        try readStorage(of: request)
+        if let text = request.header("x-amz-tagging"), !text.isEmpty { tags = try TagSet(header: text) }
+    }
+
+    private mutating func readMetadata(of request: ReceivedRequest) throws(S3Error) {
+        var size = 0
+        for (name, _) in request.headers where name.hasPrefix(Self.metadataPrefix) {
             let key = String(name.dropFirst(Self.metadataPrefix.utf8.count))
-            let value = request.header(name) ?? ""
-            metadataSize += key.utf8.count + value.utf8.count
+            guard userMetadata[key] == nil else { continue }
+            let value = EncodedWords.decode(request.header(name) ?? "")
+            size += key.utf8.count + value.utf8.count
             userMetadata[key] = value
         }
-        guard metadataSize <= Self.metadataLimit else { throw S3Error(.metadataTooLarge) }
-        if let storageClass = request.header("x-amz-storage-class") {
-            let isName = storageClass.utf8.allSatisfy { (0x41...0x5A).contains($0) || $0 == UInt8(ascii: "_") }
-            guard isName, (1...32).contains(storageClass.utf8.count) else {
-                throw S3Error(.invalidArgument, "The storage class you specified is not valid.")
-            }
-            self.storageClass = storageClass
+        guard size <= Self.metadataLimit else {
+            throw S3Error(
+                .metadataTooLarge, details: [("Size", String(size)), ("MaxSizeAllowed", String(Self.metadataLimit))])
         }
+    }
+
+    /// What copies do not take over from their source.
+    private mutating func readStorage(of request: ReceivedRequest) throws(S3Error) {
+        storageClass = .standard
+        if let text = request.header("x-amz-storage-class") { storageClass = try StorageClass(parsing: text) }
+        let target = request.header(Self.redirect)
+        if let target {
+            let isTarget = ["/", "http://", "https://"].contains { target.hasPrefix($0) }
+            guard isTarget, target.utf8.count <= Self.redirectLimit else { throw S3Error(.invalidRedirectLocation) }
+        }
+        headers[Self.redirect] = target
+    }
+
+    /// What a copy has: each of metadata and tags from its source or from the request, as its directives say.
+    ///
+    /// - Throws: as `init(of:)`.
+    func copied(by request: ReceivedRequest, _ directives: CopyDirectives) throws(S3Error) -> ObjectAttributes {
+        let given = try ObjectAttributes(of: request)
+        var copy = directives.replacesMetadata ? given : self
+        copy.tags = directives.replacesTags ? given.tags : tags
+        try copy.readStorage(of: request)
+        return copy
     }
 
     /// Without `aws-chunked`, which is of the request and not of the content.
@@ -49,8 +78,11 @@ extension ObjectAttributes {
     func write(to fields: inout HTTPFields) {
         fields[.contentType] = contentType
         for (name, value) in headers { fields.set(name, value) }
-        for (name, value) in userMetadata { fields.set(Self.metadataPrefix + name, value) }
-        if storageClass != "STANDARD" { fields.set("x-amz-storage-class", storageClass) }
+        for (name, value) in userMetadata {
+            fields.set(Self.metadataPrefix + name, EncodedWords.encode(value))
+        }
+        if storageClass != .standard { fields.set("x-amz-storage-class", storageClass.rawValue) }
+        if !tags.isEmpty { fields.set("x-amz-tagging-count", String(tags.tags.count)) }
     }
 
     /// Writes the headers with the checksums.

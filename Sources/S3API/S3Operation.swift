@@ -12,6 +12,8 @@ enum S3Operation: Sendable, Hashable {
         case delete = "DeleteBucket"
         case getLocation = "GetBucketLocation"
         case getVersioning = "GetBucketVersioning"
+        case putVersioning = "PutBucketVersioning"
+        case listVersions = "ListObjectVersions"
         case listObjects = "ListObjects"
         case listObjectsV2 = "ListObjectsV2"
         case listUploads = "ListMultipartUploads"
@@ -24,7 +26,10 @@ enum S3Operation: Sendable, Hashable {
         case put = "PutObject"
         case copy = "CopyObject"
         case delete = "DeleteObject"
+        case getAttributes = "GetObjectAttributes"
         case getTagging = "GetObjectTagging"
+        case putTagging = "PutObjectTagging"
+        case deleteTagging = "DeleteObjectTagging"
         case createUpload = "CreateMultipartUpload"
         case putPart = "UploadPart"
         case copyPart = "UploadPartCopy"
@@ -86,9 +91,11 @@ enum S3Operation: Sendable, Hashable {
             switch request.method {
             case "GET" where query.contains("location"): (.getLocation, "location")
             case "GET" where query.contains("versioning"): (.getVersioning, "versioning")
+            case "GET" where query.contains("versions"): (.listVersions, "versions")
             case "GET" where query.contains("uploads"): (.listUploads, "uploads")
             case "GET" where query["list-type"] == "2": (.listObjectsV2, nil)
             case "GET": (.listObjects, nil)
+            case "PUT" where query.contains("versioning"): (.putVersioning, "versioning")
             case "PUT": (.create, nil)
             case "HEAD": (.head, nil)
             case "DELETE": (.delete, nil)
@@ -110,15 +117,18 @@ enum S3Operation: Sendable, Hashable {
             switch request.method {
             case "GET" where query.contains("uploadId"): (.listParts, ["uploadId"])
             case "GET" where query.contains("tagging"): (.getTagging, ["tagging", "versionId"])
+            case "GET" where query.contains("attributes"): (.getAttributes, ["attributes", "versionId"])
             case "GET": (.get, ["partNumber", "versionId"])
             case "HEAD": (.head, ["partNumber", "versionId"])
             case "PUT" where query.contains("uploadId"):
                 (isCopy ? .copyPart : .putPart, ["uploadId", "partNumber"])
+            case "PUT" where query.contains("tagging"): (.putTagging, ["tagging", "versionId"])
             case "PUT": (isCopy ? .copy : .put, [])
             case "POST" where query.contains("uploads"): (.createUpload, ["uploads"])
             case "POST" where query.contains("uploadId"): (.completeUpload, ["uploadId"])
             case "POST": throw S3Error(.notImplemented)
             case "DELETE" where query.contains("uploadId"): (.abortUpload, ["uploadId"])
+            case "DELETE" where query.contains("tagging"): (.deleteTagging, ["tagging", "versionId"])
             case "DELETE": (.delete, ["versionId"])
             default: throw S3Error(.methodNotAllowed)
             }
@@ -143,6 +153,7 @@ private enum Subresources {
         "continuation-token", "delimiter", "encoding-type", "fetch-owner", "key-marker", "list-type", "marker",
         "max-keys",
         "max-parts", "max-uploads", "part-number-marker", "prefix", "start-after", "upload-id-marker",
+        "version-id-marker",
     ]
 
     static func check(_ query: QueryItems, allowing allowed: Set<String>) throws(S3Error) {
@@ -152,9 +163,6 @@ private enum Subresources {
                 parameters.contains(name) || name.hasPrefix("x-amz-") || name.hasPrefix("response-") || name == "x-id"
             guard !isHarmless, known.contains(item.name) || item.value.isEmpty else { continue }
             throw S3Error(.notImplemented, "The sub-resource \"\(item.name)\" is not implemented.")
-        }
-        if allowed.contains("versionId"), let version = query["versionId"], version != "null", !version.isEmpty {
-            throw S3Error(.notImplemented, "Versions are not kept; leave versionId out.")
         }
     }
 }

@@ -40,22 +40,4 @@ extension S3Responder {
         guard try await store.bucket(name) != nil else { throw S3Error(.noSuchBucket) }
         return .document(document)
     }
-
-    func deleteObjects(_ bucket: BucketName, _ exchange: S3Exchange) async throws -> Response {
-        let request = try DeleteObjectsRequest(parsing: try await exchange.readDocument(limit: Self.documentLimit))
-        guard !request.namesVersions else {
-            throw S3Error(.notImplemented, "Versions are not kept; leave VersionId out.")
-        }
-        var keys: [ObjectKey] = []
-        var failed: [(key: String, error: S3Error)] = []
-        for text in request.keys {
-            do throws(S3Error) {
-                keys.append(try S3Operation.key(text))
-            } catch {
-                failed.append((text, error))
-            }
-        }
-        _ = try await store.delete(keys, in: bucket)
-        return .document(DeleteResult(deleted: request.isQuiet ? [] : keys.map(\.text), failed: failed))
-    }
 }

@@ -8,8 +8,9 @@ extension S3Responder {
     func copyObject(to key: ObjectKey, in bucket: BucketName, _ exchange: S3Exchange) async throws -> Response {
         try Self.checkUnsupported(exchange)
         let source = try CopySource(of: exchange.request)
-        let attributes = try Self.newAttributes(exchange)
-        guard attributes != nil || source.bucket != bucket || source.key != key else {
+        let directives = try CopyDirectives(of: exchange.request)
+        let isOther = source.bucket != bucket || source.key != key || source.version != nil
+        guard isOther || directives.changesSomething else {
             throw S3Error(
                 .invalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the "
@@ -18,26 +19,21 @@ extension S3Responder {
         }
         let condition = try Self.writeCondition(exchange)
         let checksums = Set([try Self.checksumAlgorithm(exchange)].compactMap { $0 })
-        let copy = try await withSource(source) { (record) throws(ObjectStoreError) in
+        let (copy, sourceVersion) = try await withSource(source) { record in
             try await store.copy(
-                record, to: key, in: bucket, attributes: attributes, checksums: checksums, condition: condition,
-                origin: exchange.origin
+                record, to: key, in: bucket, attributes: record.attributes.copied(by: exchange.request, directives),
+                checksums: checksums, condition: condition, origin: exchange.origin
             )
         }
+        var headers: HTTPFields = [:]
+        headers.set(copy.version)
+        if let sourceVersion { headers.set("x-amz-copy-source-version-id", sourceVersion.text) }
         return .document(
             CopyResult(
                 kind: .object, eTag: copy.eTag, lastModified: copy.lastModified, checksums: copy.attributes.checksums
-            )
+            ),
+            headers: headers
         )
-    }
-
-    /// The attributes that replace those of the source; `nil` where the copy keeps them.
-    private static func newAttributes(_ exchange: S3Exchange) throws(S3Error) -> ObjectAttributes? {
-        switch exchange.header("x-amz-metadata-directive")?.uppercased() {
-        case nil, "COPY": return nil
-        case "REPLACE": return try ObjectAttributes(of: exchange.request)
-        default: throw S3Error(.invalidArgument, "Unknown metadata directive.")
-        }
     }
 
     /// The checksum that the client wants an object to have.
@@ -53,19 +49,20 @@ extension S3Responder {
     }
 
     /// Looks a source up, checks its conditions and does something with it; again where it is replaced meanwhile.
+    ///
+    /// - Returns: what `body` returns, and the version that was the source.
     func withSource<T>(
         _ source: CopySource,
-        _ body: (ObjectRecord) async throws(ObjectStoreError) -> T
-    ) async throws -> T {
+        _ body: (ObjectRecord) async throws -> T
+    ) async throws -> (T, VersionID?) {
         while true {
-            guard let record = try await store.object(source.key, in: source.bucket) else {
-                throw S3Error(.noSuchKey, details: [("Key", source.key.text)])
-            }
+            let found = try await store.find(source.key, version: source.version, in: source.bucket)
+            let record = try source.object(found)
             try source.check(record)
-            do throws(ObjectStoreError) {
-                return try await body(record)
-            } catch {
-                guard error.code == .contentReplaced else { throw error }
+            do {
+                return (try await body(record), record.version)
+            } catch let error as ObjectStoreError where error.code == .contentReplaced {
+                continue
             }
         }
     }

@@ -14,10 +14,9 @@ extension S3Responder {
         withContent: Bool,
         _ exchange: S3Exchange
     ) async throws -> Response {
+        let version = try exchange.version()
         while true {
-            guard let found = try await store.find(key, in: bucket) else {
-                throw S3Error(.noSuchKey, details: [("Key", key.text)])
-            }
+            let found = try await find(key, version: version, in: bucket)
             do {
                 return try await get(found, withContent: withContent, exchange)
             } catch let error as ObjectStoreError where error.code == .contentReplaced {
@@ -27,11 +26,13 @@ extension S3Responder {
         }
     }
 
-    func getObjectTagging(_ key: ObjectKey, in bucket: BucketName) async throws -> Response {
-        guard try await store.object(key, in: bucket) != nil else {
-            throw S3Error(.noSuchKey, details: [("Key", key.text)])
-        }
-        return .document(EmptyTagging())
+    /// An object in the version that is asked for, and where its content is.
+    ///
+    /// The latest may be in memory.
+    private func find(_ key: ObjectKey, version: VersionID?, in bucket: BucketName) async throws -> FoundObject {
+        if version == nil, let found = try await store.find(key, in: bucket) { return found }
+        let record = try await store.find(key, version: version, in: bucket).object(key, version: version)
+        return try await store.locate(record)
     }
 
     private func get(_ found: FoundObject, withContent: Bool, _ exchange: S3Exchange) async throws -> Response {
@@ -39,6 +40,7 @@ extension S3Responder {
         var headers: HTTPFields = [
             .eTag: "\"\(record.eTag)\"", .lastModified: HTTPDate.text(record.lastModified), .acceptRanges: "bytes",
         ]
+        headers.set(record.version)
         let conditions = RequestConditions(header: exchange.header)
         switch conditions.evaluate(eTag: record.eTag, lastModified: record.lastModified) {
         case .proceed: break
@@ -98,11 +100,14 @@ extension S3Responder {
     /// The range that is asked for, by `Range` or `partNumber`; `nil` for all.
     private func range(of record: ObjectRecord, _ exchange: S3Exchange) async throws -> Range<Int64>? {
         if let part = exchange.query["partNumber"] {
+            guard exchange.header("range") == nil else {
+                throw S3Error(.invalidRequest, "Cannot specify both Range header and partNumber query parameter")
+            }
             guard let number = Int(part), (1...10_000).contains(number) else {
                 throw S3Error(.invalidArgument, "The part number must be an integer from 1 to 10000.")
             }
             guard let range = try await store.range(ofPart: number, of: record) else {
-                throw S3Error(.invalidRange, "The requested part number is not satisfiable.")
+                throw S3Error(.invalidPartNumber, details: [("ActualPartCount", String(record.partCount ?? 1))])
             }
             return range.isEmpty ? nil : range
         }

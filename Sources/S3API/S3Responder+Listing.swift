@@ -61,19 +61,23 @@ extension S3Responder {
             maximumKeys: page.limit,
             encoding: page.encoding,
             isTruncated: listing.isTruncated,
-            objects: listing.objects.map { record in
-                ListedObject(
-                    key: record.key.text,
-                    lastModified: record.lastModified,
-                    eTag: record.eTag,
-                    size: record.size.bytes,
-                    checksums: record.attributes.checksums.keys.sorted { $0.rawValue < $1.rawValue },
-                    checksumType: record.attributes.checksums.isEmpty ? nil : record.attributes.checksumType,
-                    storageClass: record.attributes.storageClass
-                )
-            },
+            objects: listing.objects.map { ListedObject($0) },
             commonPrefixes: listing.commonPrefixes,
             owner: owner
+        )
+    }
+}
+
+extension ListedObject {
+    init(_ record: ObjectRecord) {
+        self.init(
+            key: record.key.text,
+            lastModified: record.lastModified,
+            eTag: record.eTag,
+            size: record.size.bytes,
+            checksums: record.attributes.checksums.keys.sorted { $0.rawValue < $1.rawValue },
+            checksumType: record.attributes.checksums.isEmpty ? nil : record.attributes.checksumType,
+            storageClass: record.attributes.storageClass
         )
     }
 }

@@ -47,7 +47,7 @@ extension S3Responder {
         let wanted = try exchange.header("x-amz-copy-source-range").map { (text) throws(S3Error) in
             try Self.copyRange(text)
         }
-        let part = try await withSource(source) { (record) throws(ObjectStoreError) in
+        let (part, sourceVersion) = try await withSource(source) { record in
             if let wanted, wanted.upperBound > record.size.bytes {
                 throw ObjectStoreError(.invalidRange, "the range lies outside of the source")
             }
@@ -55,8 +55,11 @@ extension S3Responder {
                 from: record, range: wanted, number: number, of: uploadID, key: key, in: bucket
             )
         }
+        var headers: HTTPFields = [:]
+        if let sourceVersion { headers.set("x-amz-copy-source-version-id", sourceVersion.text) }
         return .document(
-            CopyResult(kind: .part, eTag: part.eTag, lastModified: part.lastModified, checksums: part.checksums)
+            CopyResult(kind: .part, eTag: part.eTag, lastModified: part.lastModified, checksums: part.checksums),
+            headers: headers
         )
     }
 
@@ -71,6 +74,7 @@ extension S3Responder {
                 key: key.text,
                 uploadID: uploadID,
                 owner: exchange.owner,
+                storageClass: listing.upload.attributes.storageClass,
                 marker: marker,
                 maximumParts: page.limit,
                 isTruncated: listing.isTruncated,
@@ -106,7 +110,10 @@ extension S3Responder {
         (result.isTruncated, result.commonPrefixes) = (listing.isTruncated, listing.commonPrefixes)
         (result.nextKeyMarker, result.nextUploadIDMarker) = (listing.nextKey, listing.nextID)
         result.uploads = listing.uploads.map { upload in
-            .init(key: upload.key.text, uploadID: upload.id, initiated: upload.initiated)
+            .init(
+                key: upload.key.text, uploadID: upload.id, initiated: upload.initiated,
+                storageClass: upload.attributes.storageClass
+            )
         }
         return .document(result)
     }
@@ -128,6 +135,8 @@ extension S3Responder {
             origin: exchange.origin
         )
         let checksums = record.attributes.checksums
+        var headers: HTTPFields = [:]
+        headers.set(record.version)
         return .document(
             CompleteMultipartUploadResult(
                 location: "http://\(exchange.header("host") ?? "")\(S3Path.encoded(bucket: bucket, key: key))",
@@ -136,7 +145,8 @@ extension S3Responder {
                 eTag: record.eTag,
                 checksums: checksums,
                 checksumType: checksums.isEmpty ? nil : record.attributes.checksumType
-            )
+            ),
+            headers: headers
         )
     }
 

@@ -46,17 +46,10 @@ extension S3Responder {
         }
     }
 
-    func deleteObject(_ key: ObjectKey, in bucket: BucketName, _ exchange: S3Exchange) async throws -> Response {
-        guard exchange.header("if-match") == nil else {
-            throw S3Error(.notImplemented, "Conditional deletion is not implemented.")
-        }
-        _ = try await store.delete([key], in: bucket)
-        return .bodiless(.noContent)
-    }
-
     /// The headers that answer a write.
     static func headers(of record: ObjectRecord) -> HTTPFields {
         var headers: HTTPFields = [.eTag: "\"\(record.eTag)\""]
+        headers.set(record.version)
         record.attributes.writeChecksums(to: &headers)
         return headers
     }
@@ -69,8 +62,7 @@ extension S3Responder {
         switch (conditions.match, conditions.noneMatch) {
         case (nil, nil): return .none
         case (nil, .any): return .ifAbsent
-        case (.any, nil): return .ifMatches(["*"])
-        case (.oneOf(let tags), nil): return .ifMatches(tags)
+        case (let match?, nil): return WriteCondition(match)
         default:
             throw S3Error(.notImplemented, "Only If-Match, or If-None-Match with \"*\", is implemented for writes.")
         }
@@ -81,9 +73,8 @@ extension S3Responder {
     /// - Throws: `S3Error` with `notImplemented`.
     static func checkUnsupported(_ exchange: S3Exchange) throws(S3Error) {
         try checkAccessControl(exchange)
-        let prefixes = ["x-amz-server-side-encryption", "x-amz-object-lock-", "x-amz-website-redirect-location"]
-        for (name, value) in exchange.request.headers
-        where prefixes.contains(where: name.hasPrefix) || (name == "x-amz-tagging" && !value.isEmpty) {
+        let prefixes = ["x-amz-server-side-encryption", "x-amz-object-lock-"]
+        for (name, _) in exchange.request.headers where prefixes.contains(where: name.hasPrefix) {
             throw S3Error(.notImplemented, "The header \(name) implies functionality that is not implemented.")
         }
     }

@@ -99,7 +99,9 @@ package struct S3Responder: HTTPResponder {
         case .head: try await headBucket(bucket)
         case .delete: try await deleteBucket(bucket)
         case .getLocation: try await describe(bucket, LocationConstraint())
-        case .getVersioning: try await describe(bucket, VersioningConfiguration())
+        case .getVersioning: try await getVersioning(of: bucket)
+        case .putVersioning: try await putVersioning(of: bucket, exchange)
+        case .listVersions: try await listVersions(bucket, exchange)
         case .listObjects: try await listObjects(bucket, exchange)
         case .listObjectsV2: try await listObjectsV2(bucket, exchange)
         case .listUploads: try await listUploads(bucket, exchange)
@@ -118,7 +120,10 @@ package struct S3Responder: HTTPResponder {
         case .put: try await putObject(key, in: bucket, exchange)
         case .copy: try await copyObject(to: key, in: bucket, exchange)
         case .delete: try await deleteObject(key, in: bucket, exchange)
-        case .getTagging: try await getObjectTagging(key, in: bucket)
+        case .getAttributes: try await getObjectAttributes(key, in: bucket, exchange)
+        case .getTagging: try await getTagging(of: key, in: bucket, exchange)
+        case .putTagging: try await putTagging(of: key, in: bucket, exchange)
+        case .deleteTagging: try await deleteTagging(of: key, in: bucket, exchange)
         case .createUpload: try await createUpload(key, in: bucket, exchange)
         case .putPart: try await putPart(key, in: bucket, exchange)
         case .copyPart: try await copyPart(key, in: bucket, exchange)
@@ -139,10 +144,12 @@ package struct S3Responder: HTTPResponder {
 
     private static func answer(to error: S3Error, request: Request, requestID: String) -> Response {
         let status = HTTPResponse.Status(code: error.code.status)
-        guard request.method != .head else { return Response(status: status) }
+        var headers: HTTPFields = [:]
+        for (name, value) in error.headers { headers.set(name, value) }
+        guard request.method != .head else { return Response(status: status, headers: headers) }
         let resource = (request.head.path ?? "").prefix { $0 != "?" }
         let document = ErrorDocument(error: error, resource: String(resource), requestID: requestID)
-        return .xml(document.xml, status: status)
+        return .xml(document.xml, status: status, headers: headers)
     }
 
     private static func newRequestID() -> String {

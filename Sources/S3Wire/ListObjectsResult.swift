@@ -20,7 +20,7 @@ package struct ListedObject: Sendable, Hashable {
     package let size: Int64
     package let checksums: [ChecksumAlgorithm]
     package let checksumType: ChecksumType?
-    package let storageClass: String
+    package let storageClass: StorageClass
 
     package init(
         key: String,
@@ -29,7 +29,7 @@ package struct ListedObject: Sendable, Hashable {
         size: Int64,
         checksums: [ChecksumAlgorithm] = [],
         checksumType: ChecksumType? = nil,
-        storageClass: String = "STANDARD"
+        storageClass: StorageClass = .standard
     ) {
         (self.key, self.lastModified, self.eTag, self.size) = (key, lastModified, eTag, size)
         (self.checksums, self.checksumType, self.storageClass) = (checksums, checksumType, storageClass)
@@ -106,13 +106,20 @@ package struct ListObjectsResult: ResultDocument {
     private func write(_ object: ListedObject, to writer: inout XMLWriter) {
         writer.element("Contents") { writer in
             writer.element("Key", encoding.apply(object.key))
-            writer.element("LastModified", object.lastModified.rfc3339(fractionDigits: 3))
-            writer.element("ETag", "\"\(object.eTag)\"")
-            for algorithm in object.checksums { writer.element("ChecksumAlgorithm", algorithm.rawValue) }
-            writer.element("ChecksumType", ifPresent: object.checksumType?.rawValue)
-            writer.element("Size", object.size)
-            owner?.write(to: &writer)
-            writer.element("StorageClass", object.storageClass)
+            object.writeFacts(owner: owner, to: &writer)
         }
+    }
+}
+
+extension ListedObject {
+    /// All but the name.
+    func writeFacts(owner: OwnerElement?, to writer: inout XMLWriter) {
+        writer.element("LastModified", lastModified.rfc3339(fractionDigits: 3))
+        writer.element("ETag", "\"\(eTag)\"")
+        for algorithm in checksums { writer.element("ChecksumAlgorithm", algorithm.rawValue) }
+        writer.element("ChecksumType", ifPresent: checksumType?.rawValue)
+        writer.element("Size", size)
+        owner?.write(to: &writer)
+        writer.element("StorageClass", storageClass.rawValue)
     }
 }

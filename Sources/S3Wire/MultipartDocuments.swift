@@ -79,6 +79,7 @@ package struct ListPartsResult: ResultDocument {
     package let key: String
     package let uploadID: String
     package let owner: OwnerElement
+    package let storageClass: StorageClass
     package let marker: Int
     package let maximumParts: Int
     package let isTruncated: Bool
@@ -90,6 +91,7 @@ package struct ListPartsResult: ResultDocument {
         key: String,
         uploadID: String,
         owner: OwnerElement,
+        storageClass: StorageClass,
         marker: Int,
         maximumParts: Int,
         isTruncated: Bool,
@@ -97,6 +99,7 @@ package struct ListPartsResult: ResultDocument {
         encoding: NameEncoding
     ) {
         (self.bucket, self.key, self.uploadID, self.owner) = (bucket, key, uploadID, owner)
+        self.storageClass = storageClass
         (self.marker, self.maximumParts, self.isTruncated) = (marker, maximumParts, isTruncated)
         (self.parts, self.encoding) = (parts, encoding)
     }
@@ -108,7 +111,7 @@ package struct ListPartsResult: ResultDocument {
             writer.element("UploadId", uploadID)
             owner.write(to: &writer, as: "Initiator")
             owner.write(to: &writer)
-            writer.element("StorageClass", "STANDARD")
+            writer.element("StorageClass", storageClass.rawValue)
             writer.element("PartNumberMarker", marker)
             writer.element("NextPartNumberMarker", parts.last?.number ?? marker)
             writer.element("MaxParts", maximumParts)
@@ -132,9 +135,11 @@ package struct ListMultipartUploadsResult: ResultDocument {
         package let key: String
         package let uploadID: String
         package let initiated: Instant
+        package let storageClass: StorageClass
 
-        package init(key: String, uploadID: String, initiated: Instant) {
+        package init(key: String, uploadID: String, initiated: Instant, storageClass: StorageClass = .standard) {
             (self.key, self.uploadID, self.initiated) = (key, uploadID, initiated)
+            self.storageClass = storageClass
         }
     }
 
@@ -187,7 +192,7 @@ package struct ListMultipartUploadsResult: ResultDocument {
             writer.element("UploadId", upload.uploadID)
             owner.write(to: &writer, as: "Initiator")
             owner.write(to: &writer)
-            writer.element("StorageClass", "STANDARD")
+            writer.element("StorageClass", upload.storageClass.rawValue)
             writer.element("Initiated", upload.initiated.rfc3339(fractionDigits: 3))
         }
     }

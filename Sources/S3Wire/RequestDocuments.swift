@@ -3,25 +3,46 @@ package struct DeleteObjectsRequest: Sendable, Hashable {
     /// The most keys that one request may name.
     package static let maximumKeys = 1000
 
-    /// As they came, not yet checked.
-    package let keys: [String]
+    /// What an entry names, as it came, not yet checked.
+    package struct Entry: Sendable, Hashable {
+        package let key: String
+        package let version: String?
+        /// The ETag that the object must have, without quotation marks.
+        package let eTag: String?
+
+        package init(key: String, version: String? = nil, eTag: String? = nil) {
+            (self.key, self.version, self.eTag) = (key, version, eTag)
+        }
+    }
+
+    package let entries: [Entry]
     /// Whether the answer leaves out what was deleted.
     package let isQuiet: Bool
-    /// Whether an entry names a version, which Apus does not keep.
-    package let namesVersions: Bool
 
-    /// - Throws: `S3Error` with `malformedXML`, also for no key and for more than `maximumKeys`.
+    /// - Throws: `S3Error` with `malformedXML`, also for no key and for more than `maximumKeys`, `notImplemented` for
+    ///   conditions that S3 has for directory buckets only.
     package init(parsing bytes: [UInt8]) throws(S3Error) {
         let root = try XMLElement.parse(bytes, maximumElements: 8 * Self.maximumKeys)
         let objects = root.all("Object")
         guard root.name == "Delete", (1...Self.maximumKeys).contains(objects.count) else {
             throw S3Error(.malformedXML)
         }
-        let keys = objects.compactMap { $0["Key"]?.text }
-        guard keys.count == objects.count else { throw S3Error(.malformedXML) }
-        self.keys = keys
+        var entries: [Entry] = []
+        for object in objects {
+            guard let key = object["Key"]?.text else { throw S3Error(.malformedXML) }
+            guard object["LastModifiedTime"] == nil, object["Size"] == nil else {
+                throw S3Error(.notImplemented, "LastModifiedTime and Size are not implemented as conditions; use ETag.")
+            }
+            entries.append(
+                Entry(
+                    key: key,
+                    version: object["VersionId"]?.text,
+                    eTag: (object["ETag"]?.text).map { ETagCondition.unquoted($0.trimmingWhiteSpace()) }
+                )
+            )
+        }
+        self.entries = entries
         isQuiet = root["Quiet"]?.text.lowercased() == "true"
-        namesVersions = objects.contains { ($0["VersionId"]?.text ?? "null") != "null" }
     }
 }
 

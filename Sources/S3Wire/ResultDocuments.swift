@@ -85,24 +85,6 @@ package struct LocationConstraint: ResultDocument {
     }
 }
 
-/// Answers `GetBucketVersioning`: versions were never kept.
-package struct VersioningConfiguration: ResultDocument {
-    package init() {}
-
-    package func write(to writer: inout XMLWriter) {
-        writer.element("VersioningConfiguration", namespace: XMLWriter.s3Namespace) { _ in }
-    }
-}
-
-/// Answers `GetObjectTagging`: objects have no tags.
-package struct EmptyTagging: ResultDocument {
-    package init() {}
-
-    package func write(to writer: inout XMLWriter) {
-        writer.element("Tagging", namespace: XMLWriter.s3Namespace) { $0.element("TagSet") { _ in } }
-    }
-}
-
 /// Answers `CopyObject` and `UploadPartCopy`.
 package struct CopyResult: ResultDocument {
     package enum Kind: Sendable { case object, part }
@@ -128,19 +110,42 @@ package struct CopyResult: ResultDocument {
 
 /// Answers `DeleteObjects`.
 package struct DeleteResult: ResultDocument {
-    package let deleted: [String]
-    package let failed: [(key: String, error: S3Error)]
+    /// What happened to an entry.
+    package struct Deleted: Sendable, Hashable {
+        package let key: String
+        /// The version that the entry named.
+        package let version: String?
+        /// The marker that was made, or deleted.
+        package let marker: String?
 
-    package init(deleted: [String], failed: [(key: String, error: S3Error)]) {
+        package init(key: String, version: String? = nil, marker: String? = nil) {
+            (self.key, self.version, self.marker) = (key, version, marker)
+        }
+    }
+
+    package let deleted: [Deleted]
+    package let failed: [(entry: DeleteObjectsRequest.Entry, error: S3Error)]
+
+    package init(deleted: [Deleted], failed: [(entry: DeleteObjectsRequest.Entry, error: S3Error)]) {
         (self.deleted, self.failed) = (deleted, failed)
     }
 
     package func write(to writer: inout XMLWriter) {
         writer.element("DeleteResult", namespace: XMLWriter.s3Namespace) { writer in
-            for key in deleted { writer.element("Deleted") { $0.element("Key", key) } }
-            for (key, error) in failed {
+            for entry in deleted {
+                writer.element("Deleted") {
+                    $0.element("Key", entry.key)
+                    $0.element("VersionId", ifPresent: entry.version)
+                    if let marker = entry.marker {
+                        $0.element("DeleteMarker", true)
+                        $0.element("DeleteMarkerVersionId", marker)
+                    }
+                }
+            }
+            for (entry, error) in failed {
                 writer.element("Error") {
-                    $0.element("Key", key)
+                    $0.element("Key", entry.key)
+                    $0.element("VersionId", ifPresent: entry.version)
                     $0.element("Code", error.code.rawValue)
                     $0.element("Message", error.message)
                 }

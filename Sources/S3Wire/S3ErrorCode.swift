@@ -4,11 +4,13 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case authorizationHeaderMalformed = "AuthorizationHeaderMalformed"
     case authorizationQueryParametersError = "AuthorizationQueryParametersError"
     case badDigest = "BadDigest"
+    case badRequest = "BadRequest"
     case bucketAlreadyExists = "BucketAlreadyExists"
     case bucketAlreadyOwnedByYou = "BucketAlreadyOwnedByYou"
     case bucketNotEmpty = "BucketNotEmpty"
     case entityTooLarge = "EntityTooLarge"
     case entityTooSmall = "EntityTooSmall"
+    case illegalVersioningConfiguration = "IllegalVersioningConfigurationException"
     case incompleteBody = "IncompleteBody"
     case internalError = "InternalError"
     case invalidAccessKeyId = "InvalidAccessKeyId"
@@ -16,9 +18,13 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case invalidBucketName = "InvalidBucketName"
     case invalidDigest = "InvalidDigest"
     case invalidPart = "InvalidPart"
+    case invalidPartNumber = "InvalidPartNumber"
     case invalidPartOrder = "InvalidPartOrder"
     case invalidRange = "InvalidRange"
+    case invalidRedirectLocation = "InvalidRedirectLocation"
     case invalidRequest = "InvalidRequest"
+    case invalidStorageClass = "InvalidStorageClass"
+    case invalidTag = "InvalidTag"
     case invalidURI = "InvalidURI"
     case keyTooLong = "KeyTooLongError"
     case malformedXML = "MalformedXML"
@@ -29,6 +35,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case noSuchBucket = "NoSuchBucket"
     case noSuchKey = "NoSuchKey"
     case noSuchUpload = "NoSuchUpload"
+    case noSuchVersion = "NoSuchVersion"
     case notImplemented = "NotImplemented"
     case preconditionFailed = "PreconditionFailed"
     case requestTimeTooSkewed = "RequestTimeTooSkewed"
@@ -45,15 +52,16 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .authorizationHeaderMalformed, .authorizationQueryParametersError, .badDigest, .contentSHA256Mismatch,
             .entityTooLarge, .entityTooSmall, .incompleteBody, .invalidArgument, .invalidBucketName, .invalidDigest,
             .invalidPart, .invalidPartOrder, .invalidRequest, .invalidURI, .keyTooLong, .malformedXML,
-            .metadataTooLarge, .missingRequestBody, .requestTimeout:
+            .metadataTooLarge, .missingRequestBody, .requestTimeout, .badRequest, .illegalVersioningConfiguration,
+            .invalidRedirectLocation, .invalidStorageClass, .invalidTag:
             400
         case .accessDenied, .invalidAccessKeyId, .requestTimeTooSkewed, .signatureDoesNotMatch: 403
-        case .noSuchBucket, .noSuchKey, .noSuchUpload: 404
+        case .noSuchBucket, .noSuchKey, .noSuchUpload, .noSuchVersion: 404
         case .methodNotAllowed: 405
         case .bucketAlreadyExists, .bucketAlreadyOwnedByYou, .bucketNotEmpty: 409
         case .missingContentLength: 411
         case .preconditionFailed: 412
-        case .invalidRange: 416
+        case .invalidPartNumber, .invalidRange: 416
         case .internalError: 500
         case .notImplemented: 501
         case .serviceUnavailable, .slowDown: 503
@@ -68,12 +76,14 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .authorizationHeaderMalformed: "The authorization header that you provided is not valid."
         case .authorizationQueryParametersError: "The authorization parameters in the query are not valid."
         case .badDigest: "The checksum you specified did not match what we received."
+        case .badRequest: "Bad Request"
         case .bucketAlreadyExists: "The requested bucket name is not available. Select a different name and try again."
         case .bucketAlreadyOwnedByYou: "The bucket that you tried to create already exists, and you own it."
         case .bucketNotEmpty: "The bucket that you tried to delete is not empty."
         case .contentSHA256Mismatch: "The provided 'x-amz-content-sha256' header does not match what was computed."
         case .entityTooLarge: "Your proposed upload exceeds the maximum allowed object size."
         case .entityTooSmall: "Your proposed upload is smaller than the minimum allowed object size."
+        case .illegalVersioningConfiguration: "The Versioning element must be specified"
         case .incompleteBody: "You did not provide the number of bytes specified by the Content-Length HTTP header."
         case .internalError: "An internal error occurred. Try again."
         case .invalidAccessKeyId: "The AWS access key ID that you provided does not exist in our records."
@@ -81,9 +91,14 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .invalidBucketName: "The specified bucket is not valid."
         case .invalidDigest: "The Content-MD5 or checksum value that you specified is not valid."
         case .invalidPart: "One or more of the specified parts could not be found, or its ETag does not match."
+        case .invalidPartNumber: "The requested partnumber is not satisfiable"
         case .invalidPartOrder: "The list of parts was not in ascending order."
         case .invalidRange: "The requested range is not satisfiable."
+        case .invalidRedirectLocation:
+            "The website redirect location must have a prefix of 'http://' or 'https://' or '/'."
         case .invalidRequest: "The request is not valid."
+        case .invalidStorageClass: "The storage class you specified is not valid"
+        case .invalidTag: "The tag provided was not a valid tag."
         case .invalidURI: "The specified URI couldn't be parsed."
         case .keyTooLong: "Your key is too long."
         case .malformedXML: "The XML that you provided was not well formed or did not validate against our schema."
@@ -94,6 +109,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .noSuchBucket: "The specified bucket does not exist."
         case .noSuchKey: "The specified key does not exist."
         case .noSuchUpload: "The specified multipart upload does not exist."
+        case .noSuchVersion: "The specified version does not exist."
         case .notImplemented: "A header or query that you provided implies functionality that is not implemented."
         case .preconditionFailed: "At least one of the preconditions that you specified did not hold."
         case .requestTimeTooSkewed: "The difference between the request time and the server's time is too large."

@@ -69,7 +69,7 @@ import Testing
         #expect(try await store.range(ofPart: 4, of: record) == nil)
         let event = try #require(try await store.events(after: 0, limit: 10).last)
         #expect(event.cause == .multipart && event.size == record.size && event.eTag == record.eTag)
-        await expectError(.noSuchUpload) { _ = try await store.complete(upload, [one, two, three]) }
+        await expectError(.noSuchUpload) { _ = try await store.complete(upload, [one, two]) }
         await store.close()
     }
 

@@ -23,7 +23,8 @@ import Testing
             contentType: "video/mp4",
             userMetadata: ["Grüße": "日本", "empty": ""],
             headers: ["cache-control": "no-store"],
-            storageClass: "REDUCED_REDUNDANCY",
+            storageClass: .reducedRedundancy,
+            tags: TagSet(kept: [.init(key: "é", value: ""), .init(key: "e\u{301}", value: "x")]),
             checksums: [.crc32: "AAAAAA==", .sha256: "x-2"],
             checksumType: .composite
         )

@@ -175,6 +175,27 @@ import Testing
         #expect(try await verify(isExclusive: false, resuming: true).report.files == 7)
     }
 
+    @Test func earlierVersionsAreVerifiedToo() async throws {
+        let store = try await ObjectStore.open(in: directory)
+        _ = try await store.createBucket(videos, owner: "o")
+        try await store.setVersioning(enabled: true, of: videos)
+        let first = try await store.put(pattern(20_000), as: "key")
+        try await store.put(pattern(10), as: "key")
+        try await store.put(pattern(30_000), as: "key")
+        let upload = try await store.createUpload(
+            of: objectKey("key"), in: videos, attributes: ObjectAttributes(), origin: origin)
+        let part = try await store.putPart(pattern(3000), number: 1, of: upload)
+        _ = try await store.complete(upload, [part])
+        _ = try await store.delete([objectKey("key")], in: videos)
+        await store.close()
+        let (report, findings) = try await verify()
+        #expect(findings == [])
+        #expect(report.files == 3 && report.smallContents == 1)
+        try write(pattern(20_000, 7), to: directory.path(of: first.content))
+        let (again, _) = try await verify(isExclusive: false)
+        #expect(again.findings == [.wrongBytes: 1])
+    }
+
     @Test func aServerGoesOnBeside() async throws {
         _ = try await fill()
         let store = try await ObjectStore.open(in: directory)

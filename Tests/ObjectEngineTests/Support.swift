@@ -1,4 +1,5 @@
 import DurableSQLite
+import GRDB
 import Glibc
 import Logging
 import Model
@@ -45,6 +46,13 @@ final class TemporaryDirectory: Sendable {
     /// The names of all content files.
     func contentFiles() throws -> [String] {
         try Self.names(in: path + "/content").flatMap { try Self.names(in: "\(path)/content/\($0)") }.sorted()
+    }
+
+    /// How many contents there are, in files and in the index.
+    func contentCount() throws -> Int {
+        let index = try DatabaseQueue(path: path + "/index.sqlite")
+        let small = try index.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM small_contents") ?? 0 }
+        return try contentFiles().count + small
     }
 
     /// Where the file of an object's content is.

@@ -64,9 +64,21 @@ import Testing
             parsing: Array(
                 "<Delete><Quiet>true</Quiet><Object><Key> a </Key></Object><Object><Key>b</Key></Object></Delete>".utf8)
         )
-        #expect(request.keys == [" a ", "b"])
+        #expect(request.entries == [.init(key: " a "), .init(key: "b")])
         #expect(request.isQuiet)
-        #expect(!request.namesVersions)
+        let exact = try DeleteObjectsRequest(
+            parsing: Array(
+                """
+                <Delete><Object><Key>a</Key><VersionId>v</VersionId><ETag> "e" </ETag></Object></Delete>
+                """.utf8)
+        )
+        #expect(exact.entries == [.init(key: "a", version: "v", eTag: "e")])
+        #expect(!exact.isQuiet)
+        for condition in ["<Size>1</Size>", "<LastModifiedTime>Tue, 14 Nov 2023 22:13:20 GMT</LastModifiedTime>"] {
+            let text = "<Delete><Object><Key>a</Key>\(condition)</Object></Delete>"
+            let error = #expect(throws: S3Error.self) { _ = try DeleteObjectsRequest(parsing: Array(text.utf8)) }
+            #expect(error?.code == .notImplemented)
+        }
         let many = "<Delete>\(String(repeating: "<Object><Key>k</Key></Object>", count: 1001))</Delete>"
         for text in ["<Delete/>", "<Delete><Object/></Delete>", "<Other><Object><Key>a</Key></Object></Other>", many] {
             #expect(throws: S3Error.self) { _ = try DeleteObjectsRequest(parsing: Array(text.utf8)) }
@@ -157,10 +169,14 @@ import Testing
         (uploads.nextKeyMarker, uploads.nextUploadIDMarker) = ("k", "u")
         let documents: [(any ResultDocument, String)] = [
             (ListBucketsResult(owner: owner, buckets: [("b", Instant(seconds: 0))]), "ListAllMyBucketsResult"),
-            (LocationConstraint(), "LocationConstraint"), (VersioningConfiguration(), "VersioningConfiguration"),
+            (LocationConstraint(), "LocationConstraint"),
+            (VersioningConfiguration(status: nil), "VersioningConfiguration"),
             (CopyResult(kind: .object, eTag: "e", lastModified: Instant(seconds: 0)), "CopyObjectResult"),
             (CopyResult(kind: .part, eTag: "e", lastModified: Instant(seconds: 0)), "CopyPartResult"),
-            (DeleteResult(deleted: ["a"], failed: [("b", S3Error(.accessDenied))]), "DeleteResult"),
+            (
+                DeleteResult(deleted: [.init(key: "a")], failed: [(.init(key: "b"), S3Error(.accessDenied))]),
+                "DeleteResult"
+            ),
             (InitiateMultipartUploadResult(bucket: "b", key: "k", uploadID: "u"), "InitiateMultipartUploadResult"),
             (
                 CompleteMultipartUploadResult(
@@ -170,7 +186,8 @@ import Testing
             ),
             (
                 ListPartsResult(
-                    bucket: "b", key: "k", uploadID: "u", owner: owner, marker: 0, maximumParts: 1, isTruncated: false,
+                    bucket: "b", key: "k", uploadID: "u", owner: owner, storageClass: .glacier, marker: 0,
+                    maximumParts: 1, isTruncated: false,
                     parts: [part], encoding: .none
                 ), "ListPartsResult"
             ),
