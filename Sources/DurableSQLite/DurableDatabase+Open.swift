@@ -22,7 +22,8 @@ extension DurableDatabase {
         durability: Durability = .always,
         busyTimeout: Duration = .seconds(5),
         maximumReaders: Int = 5,
-        observer: (any CommitObserver)? = nil
+        observer: (any CommitObserver)? = nil,
+        syncInterval: Duration = syncInterval
     ) async throws(DurableSQLiteError) -> DurableDatabase {
         let settings = OpenSettings(durability, busyTimeout: busyTimeout, maximumReaders: maximumReaders)
         let result = await BlockingWork.run { () -> Result<DatabasePool, DurableSQLiteError> in
@@ -32,7 +33,32 @@ extension DurableDatabase {
                 return .failure(error)
             }
         }
-        return DurableDatabase(pool: try result.get(), observer: observer)
+        return DurableDatabase(
+            pool: try result.get(),
+            logSync: durability == .batch ? LogSync(path: path, interval: syncInterval) : nil,
+            observer: observer
+        )
+    }
+
+    /// Opens the database at `path` for reading only, also while another process writes it.
+    ///
+    /// - `steps`: as in `open`; a file that has not had all of them is refused.
+    ///
+    /// - Throws: `newerVersion`, `olderVersion`, `corrupt`, `io`, `busy`.
+    package static func openReadOnly(
+        at path: String,
+        steps: [SchemaStep],
+        maximumReaders: Int = 2
+    ) async throws(DurableSQLiteError) -> DurableDatabase {
+        let settings = OpenSettings(.never, busyTimeout: .seconds(30), maximumReaders: maximumReaders, isReadOnly: true)
+        let result = await BlockingWork.run { () -> Result<DatabasePool, DurableSQLiteError> in
+            do throws(DurableSQLiteError) {
+                return .success(try settings.openReadOnly(path, steps: steps))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return DurableDatabase(pool: try result.get())
     }
 
     /// A database in a temporary directory of its own, which goes when the object goes.
@@ -79,9 +105,10 @@ private struct OpenSettings: Sendable {
     let durability: Durability
     let configuration: Configuration
 
-    init(_ durability: Durability, busyTimeout: Duration, maximumReaders: Int) {
+    init(_ durability: Durability, busyTimeout: Duration, maximumReaders: Int, isReadOnly: Bool = false) {
         self.durability = durability
         var configuration = Configuration()
+        configuration.readonly = isReadOnly
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(busyTimeout / .seconds(1))
         configuration.maximumReaderCount = maximumReaders
@@ -99,12 +126,13 @@ private struct OpenSettings: Sendable {
             try pool.writeWithoutTransaction { database in
                 // After GRDB's own set-up, which asks for NORMAL: a commit in WAL mode must sync the log to
                 // be durable.
-                try database.execute(sql: "PRAGMA synchronous = \(durability == .always ? "FULL" : "OFF")")
+                try database.execute(sql: "PRAGMA synchronous = \(synchronous)")
                 // A log that a burst made long shrinks again at the next checkpoint.
                 try database.execute(sql: "PRAGMA journal_size_limit = 67108864")
                 try migrate(database, steps, path)
                 try observer?.prepare(database)
             }
+            if durability != .never { try synchronizeFolder(of: path) }
             return pool
         } catch let error as DatabaseError {
             throw DurableSQLiteError(error, path: path)
@@ -116,6 +144,38 @@ private struct OpenSettings: Sendable {
                 message: "database \(path) cannot be opened",
                 cause: error
             )
+        }
+    }
+
+    /// SQLite's word for the durability, in WAL mode.
+    private var synchronous: String {
+        switch durability {
+        case .always: "FULL"
+        case .batch: "NORMAL"
+        case .never: "OFF"
+        }
+    }
+
+    func openReadOnly(_ path: String, steps: [SchemaStep]) throws(DurableSQLiteError) -> DatabasePool {
+        do {
+            let pool = try DatabasePool(path: path, configuration: configuration)
+            let version = try pool.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
+            try checkKnown(version, steps, path)
+            guard version == steps.count else {
+                throw DurableSQLiteError(
+                    code: .olderVersion,
+                    message:
+                        "database \(path) has the older version \(version); start Apus on it once to bring it up to "
+                        + "\(steps.count)"
+                )
+            }
+            return pool
+        } catch let error as DatabaseError {
+            throw DurableSQLiteError(error, path: path)
+        } catch let error as DurableSQLiteError {
+            throw error
+        } catch {
+            throw DurableSQLiteError(code: .misuse, message: "database \(path) cannot be opened", cause: error)
         }
     }
 
@@ -137,6 +197,21 @@ private struct OpenSettings: Sendable {
                     cause: error
                 )
             }
+        }
+    }
+
+    /// Makes the names of the database's files durable.
+    private func synchronizeFolder(of path: String) throws(DurableSQLiteError) {
+        let folder = FilePath(path).removingLastComponent()
+        do {
+            let file = try FileDescriptor.open(
+                folder.isEmpty ? "." : folder,
+                .readOnly,
+                options: [.directory, .closeOnExec]
+            )
+            try file.closeAfter { guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) } }
+        } catch {
+            throw DurableSQLiteError(code: .io, message: "the folder of \(path) cannot be synced", cause: error)
         }
     }
 

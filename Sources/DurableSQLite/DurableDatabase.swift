@@ -12,6 +12,8 @@ import Synchronization
 package final class DurableDatabase: Sendable {
     /// At most so many writes share one transaction.
     package static let maximumBatch = 256
+    /// With `Durability.batch`, no write waits longer than this to be made durable.
+    package static let syncInterval = Duration.milliseconds(100)
 
     /// Where the file is.
     package let path: String
@@ -19,15 +21,18 @@ package final class DurableDatabase: Sendable {
     let pool: DatabasePool
     private let readers: NIOThreadPool
     private let queue = Mutex(CommitQueue())
+    private let logSync: LogSync?
     private let observer: (any CommitObserver)?
     private let whenClosed: (@Sendable () -> Void)?
 
     init(
         pool: DatabasePool,
+        logSync: LogSync? = nil,
         observer: (any CommitObserver)? = nil,
         whenClosed: (@Sendable () -> Void)? = nil
     ) {
         self.pool = pool
+        self.logSync = logSync
         path = pool.path
         readers = NIOThreadPool(numberOfThreads: pool.configuration.maximumReaderCount)
         readers.start()
@@ -86,6 +91,27 @@ package final class DurableDatabase: Sendable {
         }
     }
 
+    /// Writes a copy of the database, as it is at one moment, to a new file; writers go on meanwhile.
+    ///
+    /// - Throws: `full`, `io`, `corrupt`, `busy`.
+    package func copy(to path: String) async throws(DurableSQLiteError) {
+        let result = await BlockingWork.run { [pool] () -> Result<Void, DurableSQLiteError> in
+            do {
+                let target = try DatabaseQueue(path: path)
+                try pool.backup(to: target)
+                // One file, that can be copied as such.
+                try target.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
+                try target.close()
+                return .success(())
+            } catch let error as DatabaseError {
+                return .failure(DurableSQLiteError(error, path: path))
+            } catch {
+                return .failure(DurableSQLiteError(code: .io, message: "cannot write \(path)", cause: error))
+            }
+        }
+        try result.get()
+    }
+
     /// Finishes the writes that wait, then closes the file.
     ///
     /// Later calls of any method but this fail with `closed`.
@@ -108,9 +134,22 @@ package final class DurableDatabase: Sendable {
     /// On the writer's thread: commits batch after batch until nobody waits.
     private func drainQueue(_ database: Database) {
         while let batch = queue.withLock({ $0.next(atMost: Self.maximumBatch) }) {
-            CommitBatch(writes: batch, path: path, observer: observer).run(database)
+            do {
+                try logSync?.check()
+                CommitBatch(writes: batch, path: path, observer: observer).run(database)
+                logSync?.schedule()
+            } catch {
+                for write in batch { write.refuse(error) }
+            }
         }
     }
+
+    /// Makes durable what was written so far, where writes do not wait for it.
+    ///
+    /// Blocks.
+    ///
+    /// - Throws: `io`; all later writes are refused then.
+    package func synchronizeLog() throws(DurableSQLiteError) { try logSync?.synchronize() }
 
     private static func closedError(_ path: String) -> DurableSQLiteError {
         DurableSQLiteError(code: .closed, message: "database \(path) is closed")

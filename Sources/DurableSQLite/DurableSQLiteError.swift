@@ -7,6 +7,8 @@ package struct DurableSQLiteError: Error, CustomStringConvertible {
         case full
         /// A newer version of the program made the database; it was left as it is.
         case newerVersion
+        /// An older version of the program made the database, and it was opened for reading only.
+        case olderVersion
         /// The file is not a database, or it is damaged.
         case corrupt
         /// The operating system refused to read, write or sync the file.

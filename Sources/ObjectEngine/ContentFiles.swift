@@ -80,15 +80,50 @@ final class ContentFiles: Sendable {
         do throws(Errno) {
             var isNew = try calls.makeDirectory("\(directory)/staging")
             if try calls.makeDirectory("\(directory)/content") { isNew = true }
-            for folder in 0..<256 {
-                let name = (folder < 16 ? "0" : "") + String(folder, radix: 16)
-                if try calls.makeDirectory("\(directory)/content/\(name)") { isNew = true }
+            for folder in 0..<256 where try calls.makeDirectory(folderPath(folder)) {
+                isNew = true
             }
             guard isNew, durability != .never else { return }
             try calls.synchronizeDirectory("\(directory)/content")
             try calls.synchronizeDirectory(directory)
         } catch {
             throw ObjectStoreError(error, "cannot make the object store's directories in \(directory)")
+        }
+    }
+
+    /// One of the folders that content lies in; 0 to 255.
+    func folderPath(_ folder: Int) -> String {
+        "\(directory)/content/\(folder < 16 ? "0" : "")\(String(folder, radix: 16))"
+    }
+
+    /// The names in one of the folders that content lies in.
+    ///
+    /// Blocks.
+    func contentNames(_ folder: Int) throws(ObjectStoreError) -> [String] {
+        do throws(Errno) {
+            return try calls.entries(of: folderPath(folder))
+        } catch {
+            // A backup of another program may leave empty folders out.
+            guard error != .noSuchFileOrDirectory else { return [] }
+            throw ObjectStoreError(error, "cannot read the directory \(folderPath(folder))")
+        }
+    }
+
+    /// Whether content has a name in `staging`.
+    ///
+    /// Blocks.
+    func isStaged(_ id: ContentID) throws(ObjectStoreError) -> Bool { try isThere(stagingPath(id)) }
+
+    /// Whether content is in its place.
+    ///
+    /// Blocks.
+    func isInPlace(_ id: ContentID) throws(ObjectStoreError) -> Bool { try isThere(contentPath(id)) }
+
+    private func isThere(_ path: String) throws(ObjectStoreError) -> Bool {
+        do throws(Errno) {
+            return try calls.size(of: path) != nil
+        } catch {
+            throw ObjectStoreError(error, "cannot read \(path)")
         }
     }
 
@@ -113,6 +148,77 @@ final class ContentFiles: Sendable {
             throw ObjectStoreError(error, "cannot remove \(directory)/staging/\(name)")
         }
     }
+
+    /// Takes the lock that keeps others from removing content, for a removal.
+    ///
+    /// Blocks, but not on the lock.
+    ///
+    /// - Returns: what holds the lock as long as it lives; `nil` where a backup or an export goes on.
+    func lockForRemoval() throws(ObjectStoreError) -> OpenFile? {
+        do throws(Errno) {
+            let file = try calls.open(lockPath, O_RDWR | O_CREAT)
+            return try file.lock(isShared: false, waits: false) ? file : nil
+        } catch {
+            throw ObjectStoreError(error, "cannot lock \(lockPath)")
+        }
+    }
+
+    /// Keeps content in place, also that which the store of another process would remove.
+    ///
+    /// Blocks until a removal that is under way has ended.
+    ///
+    /// - Returns: what keeps it as long as it lives.
+    func lockAgainstRemoval() throws(ObjectStoreError) -> OpenFile {
+        do throws(Errno) {
+            let file = try calls.open(lockPath, O_RDWR | O_CREAT)
+            _ = try file.lock(isShared: true, waits: true)
+            return file
+        } catch {
+            throw ObjectStoreError(error, "cannot lock \(lockPath)")
+        }
+    }
+
+    /// Asks for a little room that is given back when the disk is full, so that objects can still be deleted: a
+    /// deletion writes to the index too.
+    ///
+    /// Blocks.
+    ///
+    /// - Returns: whether there is a reserve now.
+    @discardableResult
+    func holdReserve() -> Bool {
+        do throws(Errno) {
+            if try calls.size(of: reservePath) == Self.reserveSize { return true }
+            let file = try calls.open(reservePath, O_RDWR | O_CREAT)
+            try file.reserve(Self.reserveSize)
+            return true
+        } catch {
+            // No room for it, then; what was got of it goes back.
+            releaseReserve()
+            return false
+        }
+    }
+
+    /// Gives the reserve's room back.
+    ///
+    /// Blocks.
+    ///
+    /// - Returns: whether there was any.
+    @discardableResult
+    func releaseReserve() -> Bool {
+        do throws(Errno) {
+            guard try calls.size(of: reservePath) != nil else { return false }
+            try calls.remove(reservePath)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// In bytes: enough for a deletion of 1,000 objects that lie far apart in the index.
+    private static let reserveSize: Int64 = 8 << 20
+
+    private var lockPath: String { "\(directory)/content.lock" }
+    private var reservePath: String { "\(directory)/reserve" }
 
     /// Puts a staged file in its place, durably, leaving the staged name too.
     ///

@@ -112,7 +112,8 @@ struct FileSystemCalls: Sendable {
         do throws(Errno) {
             _ = try probe.willDo(.endTransaction)
         } catch {
-            throw ObjectStoreError(error, "cannot write the index")
+            // Not `storageFull`: that says for certain that nothing was kept.
+            throw ObjectStoreError(.io, "cannot write the index", cause: error)
         }
         probe.didDo(.endTransaction)
     }

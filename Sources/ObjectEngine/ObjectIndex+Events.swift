@@ -3,6 +3,7 @@ import Model
 
 extension ObjectIndex {
     func addEvent(for object: NewObject) throws {
+        guard writesEvents else { return }
         try execute(
             """
             INSERT INTO events (cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address)
@@ -45,6 +46,16 @@ extension ObjectIndex {
             """,
             [sequence, limit]
         ).map(Self.event)
+    }
+
+    /// The number that was given last; 0 where none was.
+    func lastEvent() throws -> Int64 {
+        try row("SELECT seq FROM sqlite_sequence WHERE name = 'events'", [])?[0] ?? 0
+    }
+
+    func setLastEvent(_ sequence: Int64) throws {
+        try execute("DELETE FROM sqlite_sequence WHERE name = 'events'", [])
+        try execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", [sequence])
     }
 
     func discardEvents(through sequence: Int64) throws {

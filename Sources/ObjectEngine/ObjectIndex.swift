@@ -7,7 +7,13 @@ import Model
 struct ObjectIndex {
     let database: Database
 
-    init(_ database: Database) { self.database = database }
+    /// Whether new objects are told by events.
+    let writesEvents: Bool
+
+    init(_ database: Database, writesEvents: Bool = true) {
+        self.database = database
+        self.writesEvents = writesEvents
+    }
 
     /// Runs a statement that is prepared once a connection.
     func execute(_ sql: String, _ arguments: StatementArguments) throws {

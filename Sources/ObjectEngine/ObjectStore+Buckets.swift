@@ -49,11 +49,11 @@ extension ObjectStore {
     ) async throws(ObjectStoreError) {
         while true {
             if includingContent {
-                while try await write({ try $0.deleteObjects(of: name, limit: 1000) }) > 0 { announce() }
+                while try await writeFreeing({ try $0.deleteObjects(of: name, limit: 1000) }) > 0 { announce() }
             }
             do throws(ObjectStoreError) {
                 defer { bucketFacts.forget(name) }
-                try await write { try $0.deleteBucket(name) }
+                try await writeFreeing { try $0.deleteBucket(name) }
                 return announce()
             } catch {
                 // Somebody put an object between the two transactions.

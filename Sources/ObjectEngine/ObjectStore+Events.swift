@@ -12,12 +12,23 @@ extension ObjectStore {
         try await read { try $0.events(after: sequence, limit: limit) }
     }
 
+    /// Gives events from now on numbers behind that one.
+    ///
+    /// For a reader that remembers its place on its own: where the store lost its last events, in a power cut or
+    /// since a backup was restored, their numbers would come again, and the reader would pass over them.
+    ///
+    /// - Throws: `storageFull`, `io`, `closed`.
+    package func continueEvents(after sequence: Int64) async throws(ObjectStoreError) {
+        guard try await read({ try $0.lastEvent() }) < sequence else { return }
+        try await write { try $0.setLastEvent(sequence) }
+    }
+
     /// Forgets all events up to that sequence number, that included.
     ///
     /// Numbers are not used again.
     ///
     /// - Throws: `storageFull`, `io`, `closed`.
     package func discardEvents(through sequence: Int64) async throws(ObjectStoreError) {
-        try await write { try $0.discardEvents(through: sequence) }
+        try await writeFreeing { try $0.discardEvents(through: sequence) }
     }
 }

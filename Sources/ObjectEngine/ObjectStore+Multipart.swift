@@ -220,7 +220,7 @@ extension ObjectStore {
         of key: ObjectKey,
         in bucket: BucketName
     ) async throws(ObjectStoreError) {
-        try await write { index in
+        try await writeFreeing { index in
             _ = try index.upload(uploadID, key: key, bucket: bucket)
             try index.removeUpload(uploadID)
         }

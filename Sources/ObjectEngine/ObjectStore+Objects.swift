@@ -127,7 +127,7 @@ extension ObjectStore {
     ) async throws(ObjectStoreError) -> [Result<DeletionOutcome, ObjectStoreError>] {
         let now = now()
         let events = try await removalEvents(in: bucket, byLifecycle: byLifecycle, origin: origin, at: now)
-        let outcomes = try await write { index in
+        let outcomes = try await writeFreeing { index in
             let bucket = try index.bucketRow(bucket)
             return try deletions.map { deletion -> Result<DeletionOutcome, ObjectStoreError> in
                 do {

@@ -23,6 +23,7 @@ package final class ObjectStore: Sendable {
     let hot: HotObjects
     let now: @Sendable () -> Instant
     let logger: Logger
+    private let writesEvents: Bool
     private let signal: AsyncStream<Void>.Continuation
 
     /// Opens the store in a directory, which must exist; makes a new one where it is empty, and repairs what
@@ -30,6 +31,7 @@ package final class ObjectStore: Sendable {
     ///
     /// Only one process may have a store open; that is for the caller to ensure.
     ///
+    /// - `writesEvents`: whether new objects are told by events; not for those that an import brings back.
     /// - `hotObjectLimit`: for small objects in memory that were read lately.
     /// - `probe`: for tests of what happens when the disk fails.
     ///
@@ -40,6 +42,7 @@ package final class ObjectStore: Sendable {
         hotObjectLimit: ByteCount = .mebibytes(32),
         logger: Logger,
         now: @escaping @Sendable () -> Instant,
+        writesEvents: Bool = true,
         probe: (any FileSystemProbe)? = nil
     ) async throws(ObjectStoreError) -> ObjectStore {
         let hot = HotObjects(limit: Int(hotObjectLimit.bytes))
@@ -59,9 +62,19 @@ package final class ObjectStore: Sendable {
             durability: durability,
             calls: FileSystemCalls(probe: probe)
         )
-        let store = ObjectStore(database: database, files: files, hot: hot, logger: logger, now: now)
+        let store = ObjectStore(
+            database: database,
+            files: files,
+            hot: hot,
+            writesEvents: writesEvents,
+            logger: logger,
+            now: now
+        )
         do throws(ObjectStoreError) {
-            try await files.run { () throws(ObjectStoreError) in try files.prepareDirectories() }
+            try await files.run { () throws(ObjectStoreError) in
+                try files.prepareDirectories()
+                files.holdReserve()
+            }
             try await store.removeLeftovers(logger)
         } catch {
             await store.close()
@@ -76,6 +89,7 @@ package final class ObjectStore: Sendable {
         database: DurableDatabase,
         files: ContentFiles,
         hot: HotObjects,
+        writesEvents: Bool,
         logger: Logger,
         now: @escaping @Sendable () -> Instant
     ) {
@@ -84,6 +98,7 @@ package final class ObjectStore: Sendable {
         self.hot = hot
         self.now = now
         self.logger = logger
+        self.writesEvents = writesEvents
         collector = GarbageCollector(database: database, files: files, logger: logger)
         (eventSignal, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -128,11 +143,30 @@ package final class ObjectStore: Sendable {
     ) async throws(ObjectStoreError) -> T {
         do {
             try files.calls.willTransact()
-            let value = try await database.write { try body(ObjectIndex($0)) }
+            let writesEvents = writesEvents
+            let value = try await database.write { try body(ObjectIndex($0, writesEvents: writesEvents)) }
             try files.calls.didTransact()
             return value
         } catch {
             throw ObjectStoreError(index: error)
+        }
+    }
+
+    /// As `write`, for a transaction that makes room: on a full disk the store's reserve is spent on it.
+    ///
+    /// - Throws: `storageFull` where that was not enough.
+    func writeFreeing<T: Sendable>(
+        _ body: @escaping @Sendable (ObjectIndex) throws -> T
+    ) async throws(ObjectStoreError) -> T {
+        do throws(ObjectStoreError) {
+            return try await write(body)
+        } catch {
+            guard error.code == .storageFull else { throw error }
+            let files = files
+            let hadReserve = try await files.run { () throws(ObjectStoreError) in files.releaseReserve() }
+            guard hadReserve else { throw error }
+            collector.restoreReserve()
+            return try await write(body)
         }
     }
 

@@ -34,6 +34,14 @@ package struct ObjectStoreError: Error, CustomStringConvertible {
         case notAFile
         /// A newer version of the program made the store; it was left as it is.
         case newerVersion
+        /// An older version of the program made the store, and it was opened for reading only.
+        case olderVersion
+        /// There is no store where one was to be opened.
+        case noStore
+        /// A directory for a backup holds something else.
+        case notABackup
+        /// An archive is none, or is cut off.
+        case invalidArchive
         /// The store was closed before, or the caller's task was cancelled.
         case closed
         /// The caller used the interface wrongly: an error of this program.
@@ -71,6 +79,7 @@ extension ObjectStoreError {
             switch database.code {
             case .full: .storageFull
             case .newerVersion: .newerVersion
+            case .olderVersion: .olderVersion
             case .corrupt: .damaged
             case .io, .busy: .io
             case .closed, .cancelled: .closed

@@ -70,6 +70,20 @@ final class OpenFile: Sendable {
         seam?.didDo { .synchronize(path: $0) }
     }
 
+    /// Locks the file as long as it is open (`flock(2)`).
+    ///
+    /// - Returns: `false` where another has it; never where `waits`.
+    func lock(isShared: Bool, waits: Bool) throws(Errno) -> Bool {
+        while flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | (waits ? 0 : LOCK_NB)) != 0 {
+            switch errno {
+            case EINTR: continue
+            case EWOULDBLOCK: return false
+            default: throw Errno(rawValue: errno)
+            }
+        }
+        return true
+    }
+
     /// Asks for blocks up to that size, in bytes, so that later writes inside of it cannot find the disk full.
     func reserve(_ size: Int64) throws(Errno) {
         let failure = posix_fallocate(descriptor, 0, off_t(size))

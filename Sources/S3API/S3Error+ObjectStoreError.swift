@@ -29,7 +29,9 @@ extension S3Error {
             case .contentReplaced: .slowDown
             case .storageFull: .storageFull
             case .closed: .serviceUnavailable
-            case .damaged, .io, .notAFile, .newerVersion, .misuse: .internalError
+            case .damaged, .io, .notAFile, .newerVersion, .olderVersion, .noStore, .notABackup,
+                .invalidArchive, .misuse:
+                .internalError
             }
         // The messages of the store name no paths; those of its own failures are for the log only.
         let message: String? =

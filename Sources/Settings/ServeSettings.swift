@@ -32,7 +32,7 @@ package struct ServeSettings: Sendable {
     }
 
     package enum Network: String, Sendable, CaseIterable { case none, outbound }
-    package enum DurabilityChoice: String, Sendable, CaseIterable { case always, never }
+    package enum DurabilityChoice: String, Sendable, CaseIterable { case always, batch, never }
     package enum LogFormat: String, Sendable, CaseIterable { case text, json }
 
     /// What the machine has.

@@ -64,8 +64,9 @@ package struct Setting: Sendable, Hashable {
         standard: "30s"
     )
     package static let durability = Setting(
-        "durability", "always|never",
-        "Whether what was answered with success survives a power cut (always), or only a crash of Apus (never, faster).",
+        "durability", "always|batch|never",
+        "Whether what was answered with success survives a power cut: always; batch: all but the last 100 ms, whole and in "
+            + "order; never: faster, survives a crash of Apus only.",
         standard: "always"
     )
     package static let maxEvent = Setting(

@@ -9,6 +9,6 @@ struct Apus: AsyncParsableCommand {
         abstract: "Serverless data processing from the edge to the cloud.",
         discussion: ApusCommands.discussion,
         version: ApusVersion.text,
-        subcommands: [ServeCommand.self] + ApusCommands.all
+        subcommands: [ServeCommand.self, StoreCommand.self] + ApusCommands.all
     )
 }

@@ -64,7 +64,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    private static func environment() -> [String: String] {
+    static func environment() -> [String: String] {
         var variables: [String: String] = [:]
         var entry = environ
         while let text = entry.pointee {

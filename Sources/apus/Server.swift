@@ -65,10 +65,16 @@ struct Server {
             given: settings.givenCredentials, endpoint: api.url, s3Endpoint: s3.url
         )
         for warning in identity.warnings { logger.warning("\(warning)") }
-        let durability: Durability = settings.durability == .always ? .always : .never
+        let durability: Durability =
+            switch settings.durability {
+            case .always: .always
+            case .batch: .batch
+            case .never: .never
+            }
         async let openedState = ClusterState.open(at: data.stateFile.string, durability: durability)
         let objects = try await ObjectStore.open(at: data.objects, durability: durability, logger: logger, now: now)
         let state = try await openedState
+        try await objects.continueEvents(after: state.routerPosition())
         let images = try await ImageStore.open(at: data.images)
         let sandboxes = SandboxSet.make(settings, data: data, images: images, logger: logger)
         let httpClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .objectTransfers)
