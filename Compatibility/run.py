@@ -4,8 +4,8 @@
     run.py [--verbose] [--keep] [--only TEXT] [SUITE...]
     run.py --s3 URL --access-key K --secret-key K [SUITE...]      the object store's suites against another server
 
-The environment variable APUS names the binary. Suites that only need an object store: boto3, awscli, minio, rclone,
-streaming. Each line says pass, FAIL or skip; the last line is the count; the exit status is 1 when a case failed.
+The environment variable APUS names the binary. The suite "conformance" stands for all that hold the object store to
+S3, topic by topic. Each line says pass, FAIL or skip; the last line is the count; the exit status is 1 when a case failed.
 """
 
 import argparse
@@ -19,7 +19,10 @@ import tempfile
 import apus
 import cases
 
-STORE = ["boto3", "streaming", "awscli", "minio", "rclone"]
+TOPICS = ["auth", "chunked", "form", "bucket", "config", "policy", "version"]
+TOPICS += ["object", "key", "copy", "list", "multipart", "upload"]
+CONFORMANCE = [f"s3_conformance_{topic}" for topic in TOPICS]
+STORE = ["boto3", "streaming", *CONFORMANCE, "awscli", "minio", "rclone", "s3cmd", "arrow", "mc"]
 CLUSTER = ["cors", "oscar_python", "invocation", "webdav", "foreign_store", "two_clusters", "crash"]
 
 
@@ -68,6 +71,9 @@ def arguments():
     parser.add_argument("--secret-key", default="secret")
     options = parser.parse_args()
     known = STORE if options.s3 else STORE + CLUSTER
+    if "conformance" in options.suites:
+        at = options.suites.index("conformance")
+        options.suites[at : at + 1] = CONFORMANCE
     options.suites = options.suites or known
     for suite in options.suites:
         if suite not in known:
