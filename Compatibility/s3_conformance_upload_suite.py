@@ -39,8 +39,7 @@ def wrong_copies(context):
     place = create(s3, "wrong")
     good = {"x-amz-copy-source": f"{BUCKET}/source%20%C3%BC"}
     for text in ("bytes=0-", "bytes=-5", "bytes=5-2", "0-5", "bytes=0-1,2-3", f"bytes=0-{len(SOURCE)}"):
-        answer = copy_part(context, place, {**good, "x-amz-copy-source-range": text})
-        answer.want((400, 416), ("InvalidArgument", "InvalidRange", "InvalidRequest"))
+        copy_part(context, place, {**good, "x-amz-copy-source-range": text}).want(400, "InvalidArgument")
     tag = s3.head_object(Bucket=BUCKET, Key="source ü")["ETag"]
     copy_part(context, place, {**good, "x-amz-copy-source-if-match": '"other"'}).want(412, "PreconditionFailed")
     copy_part(context, place, {**good, "x-amz-copy-source-if-none-match": tag}).want(412, "PreconditionFailed")
