@@ -5,7 +5,8 @@
     run.py --s3 URL --access-key K --secret-key K [SUITE...]      the object store's suites against another server
 
 The environment variable APUS names the binary. The suite "conformance" stands for all that hold the object store to
-S3, topic by topic. Each line says pass, FAIL or skip; the last line is the count; the exit status is 1 when a case failed.
+S3, topic by topic. Each line says pass, FAIL or skip; the last line is the count; the exit status is 1 when a case
+failed.
 """
 
 import argparse
@@ -35,7 +36,7 @@ STORE = [
     "mc",
     "differential",
 ]
-CLUSTER = ["cors", "oscar_python", "invocation", "webdav", "foreign_store", "two_clusters", "crash"]
+CLUSTER = ["cors", "notification", "oscar_python", "invocation", "webdav", "foreign_store", "two_clusters", "crash"]
 
 
 class Context:

@@ -165,7 +165,7 @@ def metadata(context):
     send(context, "PUT", target(BUCKET, "m"), headers={"x-amz-meta-text": encoded}).want(200)
     decoded = email.header.decode_header(get(context, "m")["x-amz-meta-text"].replace("\n ", " "))
     equal(str(email.header.make_header(decoded)), text, "RFC 2047 in metadata")
-    send(context, "PUT", target(BUCKET, "m"), headers={"x-amz-meta-k": "v" * 2047}).want(200)
+    send(context, "PUT", target(BUCKET, "m"), headers={"x-amz-meta-k": "v" * 2000}).want(200)
     for headers in ({"x-amz-meta-k": "v" * 2048}, {f"x-amz-meta-{n}": "v" * 100 for n in range(25)}):
         send(context, "PUT", target(BUCKET, "m"), headers=headers).want(400, "MetadataTooLarge")
     expires = "Wed, 21 Oct 2065 07:28:00 GMT"
@@ -192,7 +192,7 @@ def storage_class(context):
 
 @case("tags: with the object, counted, replaced, deleted; what is no tag")
 def tags(context):
-    s3 = client(context)
+    s3 = client(context, parameter_validation=False)
     place = {"Bucket": BUCKET, "Key": "tagged"}
     s3.put_object(**place, Body=b"1", Tagging="a=1&b%20%C3%BC=x%2By")
     sent = [{"Key": "a", "Value": "1"}, {"Key": "b ü", "Value": "x+y"}]
