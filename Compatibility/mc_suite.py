@@ -1,4 +1,4 @@
-"""MinIO's client for the command line, where one is installed: Debian 13 has it as minio-client, Debian 12 has not."""
+"""MinIO's client for the command line, where it is installed: Debian has it as minio-client from version 13 on."""
 
 import json
 import os

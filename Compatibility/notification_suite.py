@@ -1,4 +1,4 @@
-"""Notifications of buckets: to webhooks, in order and without loss, and to services; lifecycle and versions speak too."""
+"""Notifications of buckets: to webhooks, in order and without loss, and to services; expiry by lifecycle."""
 
 import http.server
 import json

@@ -133,9 +133,9 @@ class Request:
         """Signs in the Authorization header."""
         self.headers.update({"host": self.host, "x-amz-date": self.time, "x-amz-content-sha256": self.payload})
         credential = f"{self.access_key}/{self.scope}"
-        names = ";".join(sorted(self.headers))
+        names, signature = ";".join(sorted(self.headers)), self.signature(self.headers)
         self.headers["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={self.signature(self.headers)}"
+            f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"
         )
         return self
 

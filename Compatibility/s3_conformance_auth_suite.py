@@ -1,4 +1,4 @@
-"""Signature Version 4 in headers and in the query, the clock, path-style and virtual-host style, anonymous requests."""
+"""Signature Version 4 in headers and in the query, the clock, path-style and virtual-host style, anonymous."""
 
 import email.utils
 import socket
@@ -145,6 +145,32 @@ def expectation(context):
             if b"100" in first:
                 connection.sendall(upload.body)
                 expect(connection.recv(4096).startswith(b"HTTP/1.1 200 "), "no 200 after 100")
+
+
+@case("what follows a refused request on its connection is the next request, never a piece of its body")
+def smuggling(context):
+    hidden = request(context, "DELETE").sign()
+    lines = [f"DELETE {hidden.path} HTTP/1.1", *(f"{name}: {value}" for name, value in hidden.headers.items())]
+    body = "\r\n".join([*lines, "", ""]).encode()
+    refused = request(context, "PUT", body=body)
+    refused.secret_key = "wrong"
+    refused.sign()
+    following = request(context).sign()
+    data = b""
+    for one, content in ((refused, body), (following, b"")):
+        lines = [f"{one.method} {one.path} HTTP/1.1", f"content-length: {len(content)}"]
+        lines += [f"{name}: {value}" for name, value in one.headers.items()]
+        data += "\r\n".join([*lines, "", ""]).encode() + content
+    host, port = refused.address.rsplit(":", 1)
+    answers = b""
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65536):
+            answers += piece
+    expect(answers.startswith(b"HTTP/1.1 403 "), f"first answer: {answers[:60]}")
+    expect(b"HTTP/1.1 204 " not in answers, "the hidden request was performed")
+    untouched(context)
 
 
 @case("presigned: up to 7 days, no longer, not after, not before")

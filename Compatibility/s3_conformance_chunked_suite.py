@@ -1,4 +1,4 @@
-"""Bodies in chunks with every trailing checksum, checksums in headers, and bodies that are not what they should be."""
+"""Bodies in chunks with every trailing checksum, checksums in headers, and bodies that are not what they say."""
 
 import base64
 import binascii

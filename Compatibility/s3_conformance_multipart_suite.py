@@ -106,7 +106,8 @@ def wrong_completions(context):
             400, ("MalformedXML", "InvalidRequest", "MissingRequestBodyError")
         )
     for number in ("0", "10001", "x"):
-        body = f"<CompleteMultipartUpload><Part><PartNumber>{number}</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>"
+        part = f"<Part><PartNumber>{number}</PartNumber><ETag>e</ETag></Part>"
+        body = f"<CompleteMultipartUpload>{part}</CompleteMultipartUpload>"
         answer = send(context, "POST", path, query, body=body.encode())
         answer.want(400, ("MalformedXML", "InvalidPart", "InvalidPartOrder", "InvalidArgument"))
     fails("NoSuchKey", 404, s3.get_object, Bucket=BUCKET, Key="wrong")

@@ -108,9 +108,9 @@ def settings(context):
     with urllib.request.urlopen(f"{context.endpoint}/{BUCKET}/moved", timeout=10) as answer:
         equal(answer.read(), b"from a pipe", "content without signature")
     s3cmd(context, "delpolicy", f"s3://{BUCKET}")
-    rule = "<Rule><ID>r</ID><Filter><Prefix>logs/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>9</Days></Expiration></Rule>"
+    rule = "<ID>r</ID><Filter><Prefix>logs/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>9</Days></Expiration>"
     with open(context.path("lifecycle"), "w", encoding="utf-8") as file:
-        file.write(f"<LifecycleConfiguration>{rule}</LifecycleConfiguration>")
+        file.write(f"<LifecycleConfiguration><Rule>{rule}</Rule></LifecycleConfiguration>")
     s3cmd(context, "setlifecycle", context.path("lifecycle"), f"s3://{BUCKET}")
     expect("<Days>9</Days>" in s3cmd(context, "getlifecycle", f"s3://{BUCKET}"), "lifecycle")
     s3cmd(context, "dellifecycle", f"s3://{BUCKET}")
