@@ -216,7 +216,7 @@ def not_implemented(context):
 @case("sub-resources that are not implemented or not known: 501, never mistaken for something else")
 def unknown(context):
     subresources = ("website", "accelerate", "analytics", "inventory", "metrics", "intelligent-tiering", "logging")
-    for name in (*subresources, "requestPayment", "ownershipControls", "nonsense"):
+    for name in (*subresources, "requestPayment", "nonsense"):
         for method in ("GET", "PUT", "DELETE"):
             answer = send(context, method, target(BUCKET), {name: ""})
             answer.want((501, 404, 405) if method == "GET" else 501, None if method == "GET" else "NotImplemented")

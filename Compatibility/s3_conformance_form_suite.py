@@ -175,7 +175,7 @@ def forged(context):
 @case("malformed: no key, no file, no policy's JSON, no signature, not a form, fields too large")
 def malformed(context):
     made = form(context, "form/malformed")
-    want(post(hand_made(context, [], {})), 400, "InvalidArgument")
+    want(post(hand_made(context, [], {})), 400, "InvalidArgument", "UserKeyMustBeSpecified")
     answer = requests.post(
         made["url"], files={name: (None, value) for name, value in made["fields"].items()}, timeout=10
     )

@@ -184,21 +184,35 @@ def canned(context):
     s3.put_bucket_acl(Bucket=BUCKET, ACL="private")
     send(context, "PUT", target(BUCKET, "acl"), headers={"x-amz-acl": "nonsense"}).want(400, "InvalidArgument")
     fails("NoSuchKey", 404, s3.get_object_acl, Bucket=BUCKET, Key="never")
-    grant = {"x-amz-grant-read": 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'}
+    grant = {"x-amz-grant-write-acp": 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'}
     send(context, "PUT", target(BUCKET, "acl"), headers=grant).want(501, "NotImplemented")
     get(context, "acl").want(403, "AccessDenied")
 
 
-@case("canned ACLs of a bucket become its policy: public-read, and private takes it away")
-def canned_bucket(context):
+@case(
+    "canned ACLs: a public-read bucket is listed by everybody, a public-read object is read, until they are private"
+)
+def public_lists(context):
     name = "conf-public"
     s3 = bucket(context, name)
-    s3.put_object(Bucket=name, Key="k", Body=b"public")
+    s3.put_object(Bucket=name, Key="private", Body=b"private")
+    s3.put_object(Bucket=name, Key="public", Body=b"public", ACL="public-read")
+    equal(anonymous(context, "GET", target(name, "public")).want(200).body, b"public", "public object")
+    anonymous(context, "GET", target(name, "private")).want(403, "AccessDenied")
+    anonymous(context, "GET", target(name), {"list-type": "2"}).want(403, "AccessDenied")
     s3.put_bucket_acl(Bucket=name, ACL="public-read")
-    equal(anonymous(context, "GET", target(name, "k")).want(200).body, b"public", "content")
-    equal(anonymous(context, "GET", target(name), {"list-type": "2"}).want(200).fields("Contents/Key"), ["k"], "keys")
-    anonymous(context, "PUT", target(name, "k"), body=b"forged").want(403, "AccessDenied")
-    grants = [grant["Permission"] for grant in s3.get_bucket_acl(Bucket=name)["Grants"]]
-    equal(sorted(grants), ["FULL_CONTROL", "READ"], "grants")
+    listed = anonymous(context, "GET", target(name), {"list-type": "2"}).want(200).fields("Contents/Key")
+    equal(listed, ["private", "public"], "keys of the public bucket")
+    anonymous(context, "GET", target(name, "private")).want(403, "AccessDenied")
+    anonymous(context, "PUT", target(name, "public"), body=b"forged").want(403, "AccessDenied")
+    for grants in (s3.get_bucket_acl(Bucket=name), s3.get_object_acl(Bucket=name, Key="public")):
+        equal(sorted(grant["Permission"] for grant in grants["Grants"]), ["FULL_CONTROL", "READ"], "grants")
+    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration={"IgnorePublicAcls": True})
+    anonymous(context, "GET", target(name, "public")).want(403, "AccessDenied")
+    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+    fails("AccessDenied", 403, s3.put_object, Bucket=name, Key="more", Body=b"", ACL="public-read")
+    s3.delete_public_access_block(Bucket=name)
     s3.put_bucket_acl(Bucket=name, ACL="private")
-    anonymous(context, "GET", target(name, "k")).want(403, "AccessDenied")
+    s3.put_object_acl(Bucket=name, Key="public", ACL="private")
+    anonymous(context, "GET", target(name), {"list-type": "2"}).want(403, "AccessDenied")
+    anonymous(context, "GET", target(name, "public")).want(403, "AccessDenied")
