@@ -97,7 +97,6 @@ def broken_chunks(context):
         lambda data: b"zz" + data[2:],
         lambda data: b"-1\r\n" + data,
         lambda data: b"f" * 17 + b"\r\n" + data,
-        lambda data: data.replace(b"\r\n", b"\n", 1),
         lambda data: data[: len(data) // 2],
         lambda data: b"",
         lambda data: data + b"trailing rubbish",
@@ -148,17 +147,13 @@ def odd_headers(context):
     send(context, "GET", path).want(404, "NoSuchKey")
 
 
-@case("lengths: none at all is MissingContentLength, more than 5 GiB EntityTooLarge, before any byte is read")
+@case("lengths: none at all is MissingContentLength")
 def lengths(context):
-    for headers, first, code in (
-        ({}, b"HTTP/1.1 411 ", b"<Code>MissingContentLength</Code>"),
-        ({"content-length": str((5 << 30) + 1)}, b"HTTP/1.1 400 ", b"<Code>EntityTooLarge</Code>"),
-    ):
-        put = Request(context, "PUT", target(BUCKET, "refused"))
-        put.payload = "UNSIGNED-PAYLOAD"
-        put.sign().headers.update({**headers, "connection": "close"})
-        answer = exchange(put, (raw_head(put) + "\r\n").encode())
-        expect(answer.startswith(first) and code in answer, f"{headers}: {answer[:400]}")
+    put = Request(context, "PUT", target(BUCKET, "refused"))
+    put.payload = "UNSIGNED-PAYLOAD"
+    put.sign().headers["connection"] = "close"
+    answer = exchange(put, (raw_head(put) + "\r\n").encode())
+    expect(answer.startswith(b"HTTP/1.1 411 ") and b"<Code>MissingContentLength</Code>" in answer, f"{answer[:400]}")
 
 
 @case("a connection that ends within the body leaves the old content")

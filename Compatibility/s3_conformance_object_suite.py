@@ -125,6 +125,16 @@ def part_numbers(context):
             equal(answer["Content-Range"], f"bytes {first}-{last}/{PART + 7}", f"Content-Range of part {number}")
             equal(answer["x-amz-mp-parts-count"], "2", "number of parts")
             expect(method == "HEAD" or answer.body == body, f"content of part {number}")
+    content = bodies[2] + bodies[7]
+    for first, last in (
+        (PART - 2, PART + 1),
+        (PART - 1, PART),
+        (PART - 300_000, PART + 2),
+        (0, PART),
+        (PART, PART + 6),
+    ):
+        answer = get(context, "parts", {"range": f"bytes={first}-{last}"}).want(206)
+        expect(answer.body == content[first : last + 1], f"bytes {first} to {last}, across parts, differ")
     whole = get(context, "r", None, {"partNumber": "1"}).want(206)
     equal((whole.body, whole["Content-Range"]), (BODY, "bytes 0-2559/2560"), "part 1 of a plain object")
     for key in ("parts", "r"):
@@ -132,6 +142,34 @@ def part_numbers(context):
     for value in ("0", "x", "10001", "-1"):
         get(context, "parts", None, {"partNumber": value}).want(400, "InvalidArgument")
     get(context, "parts", {"range": "bytes=0-1"}, {"partNumber": "1"}).want(400, "InvalidRequest")
+
+
+@case("what is read often is what was written last: overwritten, tagged, copied over, deleted, put again")
+def fresh(context):
+    s3 = client(context)
+    place = {"Bucket": BUCKET, "Key": "often"}
+
+    def settled(body, **more):
+        for _ in range(4):
+            got = s3.get_object(**place)
+            equal((got["Body"].read(), got["ETag"]), (body, f'"{hashlib.md5(body).hexdigest()}"'), "content and ETag")
+            equal({name: got.get(name) for name in more}, more, "headers")
+            equal(s3.head_object(**place)["ContentLength"], len(body), "length of head")
+
+    s3.put_object(**place, Body=b"one", Metadata={"n": "1"})
+    settled(b"one", Metadata={"n": "1"})
+    s3.put_object(**place, Body=b"second", Metadata={"n": "2"})
+    settled(b"second", Metadata={"n": "2"})
+    s3.put_object(Bucket=BUCKET, Key="other", Body=b"copied over")
+    s3.copy_object(**place, CopySource=f"{BUCKET}/other")
+    settled(b"copied over", Metadata={})
+    s3.delete_object(**place)
+    for _ in range(2):
+        fails("NoSuchKey", 404, s3.get_object, **place)
+    s3.put_object(**place, Body=b"again")
+    settled(b"again")
+    s3.put_object_tagging(**place, Tagging={"TagSet": [{"Key": "a", "Value": "1"}]})
+    settled(b"again", TagCount=1)
 
 
 @case("headers of the answer can be overridden, all six, also of a range")
