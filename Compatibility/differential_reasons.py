@@ -107,7 +107,12 @@ REASONS = {
         o.name == "put tags" and (mine, other) == ("404 NoSuchKey", "500 InternalError")
     ),
     "long-key": lambda o, name, mine, other: o.name == "long key",
-    "versioning": lambda o, name, mine, other: "versioning" in o.query and other == "501 NotImplemented",
+    "repeated-tags": lambda o, name, mine, other: (
+        o.headers.get("x-amz-tagging") == "a=1&a=2" and (mine, other) == ("400 InvalidTag", "200")
+    ),
+    "not-in-gateway": lambda o, name, mine, other: (
+        bool({"versioning", "lifecycle"} & set(o.query)) and other == "501 NotImplemented"
+    ),
 }
 
 

@@ -213,13 +213,29 @@ def not_implemented(context):
     send(context, "HEAD", target(BUCKET, "locked")).want(404)
 
 
+@case("what there is none of is told as S3 does; setting it up is NotImplemented")
+def none_of(context):
+    s3 = client(context)
+    for call, code in (
+        (s3.get_bucket_website, "NoSuchWebsiteConfiguration"),
+        (s3.get_bucket_replication, "ReplicationConfigurationNotFoundError"),
+        (s3.get_object_lock_configuration, "ObjectLockConfigurationNotFoundError"),
+    ):
+        fails(code, 404, call, Bucket=BUCKET)
+    equal(s3.get_bucket_request_payment(Bucket=BUCKET)["Payer"], "BucketOwner", "payer")
+    expect("Status" not in s3.get_bucket_accelerate_configuration(Bucket=BUCKET), "acceleration")
+    expect("LoggingEnabled" not in s3.get_bucket_logging(Bucket=BUCKET), "logging")
+    for name in ("website", "accelerate", "logging", "requestPayment"):
+        send(context, "PUT", target(BUCKET), {name: ""}).want(501, "NotImplemented")
+        send(context, "DELETE", target(BUCKET), {name: ""}).want((204, 405, 501))
+    equal(s3.get_object(Bucket=BUCKET, Key="k")["Body"].read(), b"kept", "content after all that")
+
+
 @case("sub-resources that are not implemented or not known: 501, never mistaken for something else")
 def unknown(context):
-    subresources = ("website", "accelerate", "analytics", "inventory", "metrics", "intelligent-tiering", "logging")
-    for name in (*subresources, "requestPayment", "nonsense"):
-        for method in ("GET", "PUT", "DELETE"):
-            answer = send(context, method, target(BUCKET), {name: ""})
-            answer.want((501, 404, 405) if method == "GET" else 501, None if method == "GET" else "NotImplemented")
+    for name in ("analytics", "inventory", "metrics", "intelligent-tiering", "metadataTable", "nonsense"):
+        for method in ("GET", "PUT", "DELETE", "POST"):
+            send(context, method, target(BUCKET), {name: ""}).want(501, "NotImplemented")
     for method, name in (("GET", "torrent"), ("POST", "restore"), ("POST", "select"), ("PUT", "nonsense")):
         send(context, method, target(BUCKET, "k"), {name: ""}).want(501, "NotImplemented")
     equal(client(context).get_object(Bucket=BUCKET, Key="k")["Body"].read(), b"kept", "content after all that")

@@ -22,7 +22,7 @@ def told():
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     with open(os.path.join(root, "docs", "compatibility.md"), encoding="utf-8") as file:
         text = file.read().partition("### Supported")[2].partition("\n## ")[0]
-    supported, _, others = text.partition("### Answered")
+    supported, _, others = text.partition("### Answered with NotImplemented")
     return [
         [name for name in re.findall(r"`([A-Z]\w+)`", part) if name != "NotImplemented"]
         for part in (supported, others)
