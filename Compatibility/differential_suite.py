@@ -101,8 +101,11 @@ def random_operations(context):
             more, without = compare(context, gateway, seed, context.operations)
             explained += more
             unexplained += without
-    listed = "\n      ".join(unexplained[: int(os.environ.get("SHOW", "20"))])
-    expect(not unexplained, f"{len(unexplained)} differences without a reason:\n      {listed}")
+    path = context.path("differences.txt")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(unexplained))
+    listed = "\n      ".join(unexplained[:20])
+    expect(not unexplained, f"{len(unexplained)} differences without a reason, all in {path}:\n      {listed}")
     print(f"      explained: {', '.join(f'{count} {name}' for name, count in explained.most_common())}")
 
 
