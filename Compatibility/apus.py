@@ -34,6 +34,7 @@ class Apus:
         self.user, self.password = "admin", secrets.token_hex(12)
         self.access_key, self.secret_key = f"{name}-access-key", secrets.token_hex(20)
         self.flags = list(more_flags)
+        self.environment = {}
         self.process = None
         os.makedirs(self.folder)
 
@@ -57,6 +58,7 @@ class Apus:
             XDG_DATA_HOME=os.path.join(self.folder, "share"),
             XDG_CONFIG_HOME=os.path.join(self.folder, "config"),
         )
+        environment.update(self.environment)
         command = [
             self.binary,
             "serve",

@@ -4,8 +4,9 @@
     run.py [--verbose] [--keep] [--only TEXT] [SUITE...]
     run.py --s3 URL --access-key K --secret-key K [SUITE...]      the object store's suites against another server
 
-The environment variable APUS names the binary. Suites that only need an object store: boto3, awscli, minio, rclone,
-streaming. Each line says pass, FAIL or skip; the last line is the count; the exit status is 1 when a case failed.
+The environment variable APUS names the binary. The suite "conformance" stands for all that hold the object store to
+S3, topic by topic. Each line says pass, FAIL or skip; the last line is the count; the exit status is 1 when a case
+failed.
 """
 
 import argparse
@@ -19,12 +20,30 @@ import tempfile
 import apus
 import cases
 
-STORE = ["boto3", "streaming", "awscli", "minio", "rclone"]
-CLUSTER = ["cors", "oscar_python", "invocation", "webdav", "foreign_store", "two_clusters", "crash"]
+TOPICS = ["auth", "chunked", "form", "bucket", "config", "policy", "version"]
+TOPICS += ["object", "key", "copy", "list", "multipart", "upload"]
+CONFORMANCE = [f"s3_conformance_{topic}" for topic in TOPICS]
+STORE = [
+    "boto3",
+    "streaming",
+    "s3_operations",
+    *CONFORMANCE,
+    "awscli",
+    "minio",
+    "rclone",
+    "s3cmd",
+    "arrow",
+    "mc",
+    "differential",
+]
+CLUSTER = ["cors", "notification", "oscar_python", "invocation", "webdav", "foreign_store", "two_clusters", "crash"]
 
 
 class Context:
     """What a suite works on: a server (or only its object store), and a directory of its own for files."""
+
+    # How much the differential suite does.
+    seeds, operations = 2, 400
 
     def __init__(self, folder, server=None, endpoint=None, access_key=None, secret_key=None):
         self.root = folder
@@ -63,11 +82,16 @@ def arguments():
     parser.add_argument("--only", help="run cases whose title has this text")
     parser.add_argument("--verbose", action="store_true", help="show where a case failed")
     parser.add_argument("--keep", action="store_true", help="keep the directory with data and logs")
+    parser.add_argument("--seeds", type=int, default=Context.seeds, help="random sequences of the differential suite")
+    parser.add_argument("--operations", type=int, default=Context.operations, help="how long each of them is")
     parser.add_argument("--s3", metavar="URL", help="test another object store instead of Apus")
     parser.add_argument("--access-key", default="access")
     parser.add_argument("--secret-key", default="secret")
     options = parser.parse_args()
     known = STORE if options.s3 else STORE + CLUSTER
+    if "conformance" in options.suites:
+        at = options.suites.index("conformance")
+        options.suites[at : at + 1] = CONFORMANCE
     options.suites = options.suites or known
     for suite in options.suites:
         if suite not in known:
@@ -94,6 +118,7 @@ def main():
             seconds = server.start()
             print(f"Apus is ready after {seconds * 1000:.0f} ms at {server.api} and {server.s3}", flush=True)
             context = Context(folder, server)
+        context.seeds, context.operations = options.seeds, options.operations
         for name in options.suites:
             context.enter(name)
             count.run(importlib.import_module(f"{name}_suite"), context, options.only)
