@@ -1,4 +1,9 @@
-"""The servers that are measured: Apus, and what people would put beside it. All on loopback, each on its own folder."""
+"""The servers that are measured: Apus, and what people would put beside it. All on loopback, each on its own folder.
+
+The others sync nothing, and have no setting for it. To compare with Apus's synced writes, each runs a second time on a
+directory with the attribute S (chattr), where the kernel syncs each write. That is fair for small objects, which are one
+write; large ones, which would be synced piece by piece, are not measured so.
+"""
 
 import http.client
 import os
@@ -23,11 +28,17 @@ class Peer:
     name = ""
     lists = multipart = True
 
-    def __init__(self, folder):
+    def __init__(self, folder, sync_writes=False):
+        self.sync_writes = sync_writes
+        if sync_writes:
+            self.name += "-sync"
         self.folder = os.path.join(folder, self.name)
         self.data = os.path.join(self.folder, "data")
         self.log = os.path.join(self.folder, "log")
         os.makedirs(self.data)
+        if sync_writes:
+            # All files and directories made below inherit it: each write goes to the disk before it returns.
+            subprocess.run(["chattr", "+S", "+D", self.data], check=True, capture_output=True)
         self.port, self.process, self.signer = server.free_port(), None, None
         self.made = {}  # By cell: the keys that it made and that are still there.
         self.syncs = None
@@ -265,11 +276,16 @@ def all_peers(binary):
     """By name: what makes each server, given a folder."""
     makers = {
         f"apus-{name}": lambda folder, name=name: Apus(folder, binary, name) for name in durabilities(binary)}
-    return {**makers, "nginx": Nginx, "rclone": Rclone, "minio": Minio}
+    others = (Nginx, Rclone, Minio)
+    return {
+        **makers, **{maker.name: maker for maker in others},
+        **{f"{maker.name}-sync": lambda folder, maker=maker: maker(folder, True) for maker in others}}
 
 
 def count_syncs(peer, bucket, body):
     """What a server asks of the disk for one small PUT, seen by strace, in words: "nothing" where it syncs nothing."""
+    if peer.sync_writes:
+        return "each write (chattr +S)"
     if shutil.which("strace") is None:
         return "unknown (no strace)"
     peer.request("PUT", f"/{bucket}/sync-warm", body=body, expected=(200, 201, 204))

@@ -28,11 +28,11 @@ class Results:
         return [name for name in self.peers if name.startswith("apus-")]
 
     def syncing(self, others=True):
-        """The servers that sync what they answer with success to; `others` without Apus."""
+        """The servers that sync what they answer with success to; `others` without Apus, and without the floor."""
         return [
             name for name, facts in self.peers.items()
             if facts["syncs"] and not facts["syncs"].startswith(("nothing", "unknown"))
-            and not (others and name.startswith("apus-"))]
+            and not (others and name.startswith(("apus-", "nginx")))]
 
 
 def seconds(value):
@@ -117,7 +117,7 @@ def better_everywhere(results, plain, fast):
     worse, count = [], 0
     for name, cell in results.cells.items():
         for peer in results.peers:
-            if peer.startswith("apus-") or peer == "nginx" or results.rate(name, peer) is None:
+            if peer.startswith(("apus-", "nginx")) or results.rate(name, peer) is None:
                 continue
             own = plain if not cell.writes or peer in results.syncing() else fast
             if results.rate(name, own) is None:

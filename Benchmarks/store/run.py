@@ -37,7 +37,7 @@ def arguments():
     default = os.path.join(os.path.dirname(BENCHMARKS), ".build", "release", "apus")
     parser.add_argument("--apus", default=os.environ.get("APUS", default))
     parser.add_argument("--quick", action="store_true", help="short cells: to try the program, not for results")
-    parser.add_argument("--only", action="append", help="only these cells (put-16, or put for all of them); may be repeated")
+    parser.add_argument("--only", action="append", help="only these cells, with commas: put-16, put (all of them), scale")
     parser.add_argument("--peers", help="only these servers, with commas: apus (all its durabilities), apus-never, nginx, …")
     parser.add_argument("--seconds", type=float, help="length of a small cell (default 3; with --quick 1)")
     parser.add_argument("--scale", action="store_true", help="also a million objects in a bucket, and 10,000 buckets")
@@ -58,17 +58,19 @@ def arguments():
 
 
 def chosen_cells(options):
+    """The cells to run; the word "scale" among them asks for that part."""
     known = cells.all_cells(options.quick)
     if options.only is None:
         return known
-    if options.only == ["none"]:
-        return {}
     wanted = [word for words in options.only for word in words.split(",")]
+    options.scale = options.scale or "scale" in wanted
+    if wanted == ["scale"]:
+        return {}
     found = {
         name: cell for name, cell in known.items()
         if any(name == word or name.startswith(word + "-") and name not in wanted for word in wanted)}
     if not found:
-        sys.exit(f"no such cell; there are {', '.join(known)}")
+        sys.exit(f"no such cell; there are {', '.join(known)}, scale")
     return found
 
 
@@ -112,19 +114,20 @@ def measure(options, folder, results):
     print("servers:", flush=True)
     running = started_peers(options, folder, results.failures)
     results.peers = {peer.name: {"syncs": peer.syncs, "idle": peer.idle} for peer in running}
+    first = next((peer for peer in running if peer.name.startswith("apus-")), None)
     try:
         for name, cell in results.cells.items():
             print(f"{name}: {cell.label}", flush=True)
             for peer in running:
-                if cell.needs and not getattr(peer, cell.needs):
+                if not cell.fits(peer, first):
                     continue
                 cells.settle()
                 try:
                     results.found[name, peer.name] = cell.work(run, peer)
-                    print(f"  {peer.name:13}{report.words(cell, results.found[name, peer.name])}", flush=True)
+                    print(f"  {peer.name:12} {report.words(cell, results.found[name, peer.name])}", flush=True)
                 except EXPECTED as error:
                     results.failures[f"{name} on {peer.name}"] = str(error).strip()
-                    print(f"  {peer.name:13}FAILED: {error}", flush=True)
+                    print(f"  {peer.name:12} FAILED: {error}", flush=True)
     finally:
         for peer in running:
             peer.stop()
