@@ -136,6 +136,9 @@ def measure(options, folder, results):
 def main():
     options = arguments()
     results = report.Results(chosen_cells(options))
+    results.load = os.getloadavg()[0]
+    if results.load > 0.5:
+        print(f"this machine is busy (load average {results.load:.1f}): ratios and processor time say more than rates")
     folder = tempfile.mkdtemp(prefix="apus-bench-", dir=options.folder)
     begin = time.monotonic()
     try:
