@@ -12,7 +12,8 @@ def fio(folder, *flags):
     """Runs one fio job on a file in the folder; its write part."""
     if shutil.which("fio") is None:
         raise RuntimeError("fio is not installed: scripts/install-deps.sh bench")
-    command = ["fio", "--name=bench", f"--directory={folder}", "--rw=write", "--output-format=json", "--group_reporting", *flags]
+    command = ["fio", "--name=bench", f"--directory={folder}", "--rw=write", "--output-format=json", "--group_reporting"]
+    command += flags
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=180)
     finally:

@@ -38,7 +38,7 @@ def arguments():
     parser.add_argument("--apus", default=os.environ.get("APUS", default))
     parser.add_argument("--quick", action="store_true", help="short cells: to try the program, not for results")
     parser.add_argument("--only", action="append", help="only these cells, with commas: put-16, put (all of them), scale")
-    parser.add_argument("--peers", help="only these servers, with commas: apus (all its durabilities), apus-never, nginx, …")
+    parser.add_argument("--peers", help="only these servers, with commas: apus (all of it), apus-never, nginx, …")
     parser.add_argument("--seconds", type=float, help="length of a small cell (default 3; with --quick 1)")
     parser.add_argument("--scale", action="store_true", help="also a million objects in a bucket, and 10,000 buckets")
     parser.add_argument("--scale-objects", type=int, default=1_000_000)

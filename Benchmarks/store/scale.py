@@ -98,7 +98,7 @@ def measure(options, folder):
         peer.start()
         small = peer.memory("VmRSS")
         measure_fill(options, generator, peer, row)
-        measure_start(options, peer, row)
+        measure_start(peer, row)
         measure_lists(options, peer, row, small)
     finally:
         peer.stop()
@@ -117,7 +117,7 @@ def measure_fill(options, generator, peer, row):
     row("most memory resident while filling", f"{peer.memory() >> 20} MiB")
 
 
-def measure_start(options, peer, row):
+def measure_start(peer, row):
     """Starts with all that there: after an orderly stop, and after the process was killed."""
     own = peer.server
     own.stop(keep=True)
@@ -139,7 +139,8 @@ def measure_lists(options, peer, row, small):
             ("the first", {}), ("in the middle", {"start-after": key(objects // 2)}),
             ("the last but one", {"start-after": key(objects - 1500)})):
         taken = asker.pages(BUCKET, 1000, **wanted)
-        row(f"LIST, page of 1,000 among {objects:,}, {what}", milliseconds(taken), f"≤ 2 × {milliseconds(base)}", taken <= 2 * base)
+        row(f"LIST, page of 1,000 among {objects:,}, {what}", milliseconds(taken), f"≤ 2 × {milliseconds(base)}",
+            taken <= 2 * base)
     prefixes = min(1000, objects // DIRECTORY)
     taken = asker.pages(BUCKET, prefixes, delimiter="/")
     row(f"LIST with a delimiter, {prefixes:,} common prefixes of {DIRECTORY:,} objects each", milliseconds(taken))
@@ -147,7 +148,8 @@ def measure_lists(options, peer, row, small):
     if keys != objects:
         raise RuntimeError(f"walking the pages found {keys} of {objects} keys")
     early, late = (statistics.median(part) for part in (times[:PAGES], times[-PAGES - 1:-1] or times))
-    row("LIST, all pages one after the other", f"{sum(times):.1f} s; the first {milliseconds(early)}, the last {milliseconds(late)}",
+    row("LIST, all pages one after the other",
+        f"{sum(times):.1f} s; the first {milliseconds(early)}, the last {milliseconds(late)}",
         "last ≤ 1.5 × first", late <= 1.5 * early)
     times = []
     for _ in range(5):
@@ -159,4 +161,5 @@ def measure_lists(options, peer, row, small):
     taken = asker.pages(HELD_BUCKET, 0)
     row("LIST in one of them, empty", milliseconds(taken))
     most = peer.memory()
-    row("most memory resident after the start, lists included", f"{most >> 20} MiB", f"≤ {small >> 20} MiB + 64 MiB", most <= small + (64 << 20))
+    row("most memory resident after the start, lists included", f"{most >> 20} MiB", f"≤ {small >> 20} MiB + 64 MiB",
+        most <= small + (64 << 20))
