@@ -2,8 +2,6 @@
 
 SWIFT ?= swift
 PREFIX ?= /usr/local
-# Many tests run servers and scripts: more than a few at once on two cores only wait for each other.
-TEST_WIDTH := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4
 RELEASE := .build/release/apus
 RELEASE_FLAGS := -c release --product apus --static-swift-stdlib
 
@@ -30,7 +28,7 @@ unit:
 	scripts/install-deps.sh test
 	@echo 'Building with tests; the first time takes five to ten minutes.'
 	$(SWIFT) build --build-tests
-	$(TEST_WIDTH) $(SWIFT) test --skip-build
+	SWIFT=$(SWIFT) scripts/unit-tests.sh
 
 compatibility:
 	scripts/install-deps.sh test

@@ -58,7 +58,7 @@ let rooms: [[Target]] = [
     room("Scheduling", ["Model", deque]),
     room("S3Wire", ["Model", crypto, httpTypes]),
     // What several adapters stand on.
-    room("DurableSQLite", ["Model", grdb, logging, systemPackage]),
+    room("DurableSQLite", ["Model", grdb, logging, nioPosix, systemPackage]),
     room(
         "S3Client",
         [
@@ -107,7 +107,7 @@ let rooms: [[Target]] = [
         "S3API",
         [
             "Model", "S3Wire", "ObjectEngine", "Identity", hummingbird, hummingbirdCore, httpTypes, logging, metrics,
-            nioCore,
+            nioCore, nioHTTP1,
         ],
         tests: ["DurableSQLite", hummingbirdTesting, nioFileSystem, nioPosix, systemPackage]
     ),

@@ -1,4 +1,5 @@
 package import GRDB
+import NIOPosix
 import Synchronization
 
 /// One SQLite file in WAL mode, whose writes share commits.
@@ -16,16 +17,22 @@ package final class DurableDatabase: Sendable {
     package let path: String
 
     let pool: DatabasePool
+    private let readers: NIOThreadPool
     private let queue = Mutex(CommitQueue())
     private let whenClosed: (@Sendable () -> Void)?
 
     init(pool: DatabasePool, whenClosed: (@Sendable () -> Void)? = nil) {
         self.pool = pool
         path = pool.path
+        readers = NIOThreadPool(numberOfThreads: pool.configuration.maximumReaderCount)
+        readers.start()
         self.whenClosed = whenClosed
     }
 
-    deinit { whenClosed?() }
+    deinit {
+        readers.shutdownGracefully { _ in }
+        whenClosed?()
+    }
 
     /// Runs `body` in a transaction and returns when it is durable.
     ///
@@ -51,13 +58,25 @@ package final class DurableDatabase: Sendable {
     ///
     /// - Throws: what `body` throws, `DatabaseError` as `DurableSQLiteError`; `closed`, `cancelled`.
     package func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
+        guard !Task.isCancelled else {
+            throw DurableSQLiteError(code: .cancelled, message: "database \(path): the read was cancelled")
+        }
+        return try await withCheckedThrowingContinuation { continuation in
+            // The pool's own asynchronous reads change threads several times each.
+            readers.submit { [self] state in
+                guard state == .active else { return continuation.resume(throwing: Self.closedError(path)) }
+                continuation.resume(with: Result { try readNow(body) })
+            }
+        }
+    }
+
+    /// Runs `body` on a snapshot, on the caller's thread.
+    private func readNow<T>(_ body: (Database) throws -> T) throws -> T {
         do {
-            return try await pool.read(body)
+            return try pool.read(body)
         } catch let error as DatabaseError {
             guard !queue.withLock({ $0.isClosed }) else { throw Self.closedError(path) }
             throw DurableSQLiteError(error, path: path)
-        } catch is CancellationError {
-            throw DurableSQLiteError(code: .cancelled, message: "database \(path): the read was cancelled")
         }
     }
 
@@ -71,6 +90,8 @@ package final class DurableDatabase: Sendable {
             // queue.
             pool.asyncWriteWithoutTransaction { _ in continuation.resume() }
         }
+        // The only error is that the threads have ended already.
+        try? await readers.shutdownGracefully()
         await BlockingWork.run { [pool] in
             // A failure leaves the connections to their deinitialisation; what was acknowledged is durable
             // either way.

@@ -48,6 +48,7 @@ extension ObjectStore {
                 while try await write({ try $0.deleteObjects(of: name, limit: 1000) }) > 0 { announce() }
             }
             do throws(ObjectStoreError) {
+                defer { bucketFacts.forget(name) }
                 try await write { try $0.deleteBucket(name) }
                 return announce()
             } catch {

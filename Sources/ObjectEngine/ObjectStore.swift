@@ -19,6 +19,7 @@ package final class ObjectStore: Sendable {
     let database: DurableDatabase
     let files: ContentFiles
     let collector: GarbageCollector
+    let bucketFacts = BucketFactsCache()
     let now: @Sendable () -> Instant
     private let signal: AsyncStream<Void>.Continuation
 

@@ -2,7 +2,10 @@ import DurableSQLite
 
 /// The index's schema; `docs/object-store.md` explains it.
 enum Schema {
-    static let steps: [SchemaStep] = [SchemaStep("buckets, objects, uploads, events, garbage", sql: first)]
+    static let steps: [SchemaStep] = [
+        SchemaStep("buckets, objects, uploads, events, garbage", sql: first),
+        SchemaStep("settings of buckets", sql: settings),
+    ]
 
     private static let first = """
         CREATE TABLE buckets (
@@ -73,5 +76,14 @@ enum Schema {
             source_address TEXT NOT NULL
         ) STRICT;
         CREATE TABLE garbage (content TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+        """
+
+    private static let settings = """
+        CREATE TABLE settings (
+            bucket INTEGER NOT NULL REFERENCES buckets (id),
+            kind TEXT NOT NULL,
+            document TEXT NOT NULL,
+            PRIMARY KEY (bucket, kind)
+        ) STRICT, WITHOUT ROWID;
         """
 }

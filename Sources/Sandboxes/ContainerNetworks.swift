@@ -104,7 +104,7 @@ final class ContainerNetworks: Sendable {
         }
         let environment = [
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "\(MarkedProcesses.variable)=\(scope)/container-network",
+            "\(MarkedProcesses.variable)=\(scope)/container/network",
         ]
         let (ready, resolver) = (directory.appending("\(number).ready"), directory.appending("\(number).resolv.conf"))
         let begun = directory.appending("\(number).begun")

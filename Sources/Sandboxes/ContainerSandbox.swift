@@ -120,7 +120,7 @@ package final class ContainerSandbox: Sandbox {
             size: waiting, command: [unshare.string, "--mount", "--propagation", "private", "/bin/sh"],
             environment: [
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "\(MarkedProcesses.variable)=\(scope)/container",
+                "\(MarkedProcesses.variable)=\(scope)/container/run",
             ],
             groups: groups, isRuntime: true
         )
@@ -159,7 +159,7 @@ package final class ContainerSandbox: Sandbox {
 
     package func removeLeftovers() async {
         await groups.removeAll()
-        await MarkedProcesses(prefix: "\(scope)/container").remove()
+        await MarkedProcesses(mark: "\(scope)/container/").remove()
         await removeForeignGroups(Self.groupPrefix(scope))
         // The state of containers that are no more; new ones make it again.
         try? await SystemFiles.offload { [state] in SystemFiles.removeTree(state) }

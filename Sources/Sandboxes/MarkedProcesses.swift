@@ -6,18 +6,22 @@ import SystemPackage
 struct MarkedProcesses: Sendable {
     static let variable = "APUS_INVOCATION"
 
-    /// The beginning of the variable's value: `<data directory>/` for all, `<data directory>/<invocation>` for one.
-    let prefix: String
+    /// The variable's value, `<data directory>/<invocation>`; `<data directory>/` stands for all that begin so.
+    let mark: String
 
     /// Those that are there now, from `/proc`; ours to read or not visible at all.
     func find() -> [pid_t] {
         let own = getpid()
-        let wanted = Array("\(Self.variable)=\(prefix)".utf8)
+        let wanted = Array("\(Self.variable)=\(mark)".utf8)
+        let isForAll = mark.hasSuffix("/")
         return SystemFiles.names(in: "/proc").compactMap { pid_t($0) }.filter { processID in
             guard processID != own,
                 let environment = SystemFiles.bytes(FilePath("/proc/\(processID)/environ"), limit: 1 << 20)
             else { return false }
-            return environment.split(separator: 0).contains { $0.starts(with: wanted) }
+            // The name of one invocation may be the beginning of another's.
+            return environment.split(separator: 0).contains { entry in
+                isForAll ? entry.starts(with: wanted) : entry.elementsEqual(wanted)
+            }
         }
     }
 

@@ -92,7 +92,7 @@ package final class ProcessSandbox: Sandbox {
                 .startFailed, "\(invocation.workDirectory) or a control group could not be made", cause: error)
         }
         pool.refillSoon()
-        let marked = MarkedProcesses(prefix: "\(scope)/\(invocation.id)")
+        let marked = MarkedProcesses(mark: "\(scope)/\(invocation.id)")
         let run = SandboxRun(
             shell: shell, invocation: invocation,
             limits: ResourceLimits(
@@ -100,12 +100,12 @@ package final class ProcessSandbox: Sandbox {
             ),
             failureFile: places.failure, marked: shell.group == nil ? marked : nil
         )
-        return try await run.finish(commands: commands(invocation, places, mark: marked.prefix), output: output)
+        return try await run.finish(commands: commands(invocation, places, mark: marked.mark), output: output)
     }
 
     package func removeLeftovers() async {
         await groups?.removeAll()
-        await MarkedProcesses(prefix: "\(scope)/").remove()
+        await MarkedProcesses(mark: "\(scope)/").remove()
         await pool.refill()
     }
 

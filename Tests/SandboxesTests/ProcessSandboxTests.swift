@@ -80,6 +80,16 @@ struct ProcessSandboxTests {
         #expect(await eventually { waiting().isEmpty })
     }
 
+    @Test func theEndOfOneLeavesThoseWithLongerNamesAlone() async throws {
+        try await Subject.processWithoutControlGroups.with { bench in
+            let gate = bench.scratch.path.appending("gate").string
+            async let longer = bench.run("until [ -e \(gate) ]; do sleep 0.01; done; exit 7") { $0.id = "frame-10" }
+            _ = try await bench.run("exit 0") { $0.id = "frame-1" }
+            #expect(FileManager.default.createFile(atPath: gate, contents: nil))
+            #expect(try await longer.ending == .exited(7))
+        }
+    }
+
     @Test func processLimit() async throws {
         let scratch = try Scratch()
         let sandbox = ProcessSandbox(.init(dataDirectory: scratch.path, processLimit: 20))
