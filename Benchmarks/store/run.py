@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -134,6 +135,7 @@ def measure(options, folder, results):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Goes through the `finally` that stop the servers.
     options = arguments()
     results = report.Results(chosen_cells(options))
     results.load = os.getloadavg()[0]

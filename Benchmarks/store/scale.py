@@ -68,16 +68,16 @@ def key(index):
 
 
 def fill(generator, peer, make, count):
-    """Sends so many requests in batches, since signatures age; the seconds without the signing."""
-    taken = 0
+    """Sends so many requests in batches, since signatures age; the seconds without the signing, and the peak memory."""
+    taken = peak = 0
     for first in range(0, count, BATCH):
         requests = [make(index) for index in range(first, min(count, first + BATCH))]
         counted = generator.send(peer, requests, 64, 900)
         if counted["bad"] or counted["good"] != len(requests):
             raise RuntimeError(f"filling: {counted['bad']} wrong answers: {counted['error']}")
-        taken += counted["seconds"]
+        taken, peak = taken + counted["seconds"], max(peak, counted["peak"])
         print(f"    {first + len(requests):,} of {count:,}", flush=True)
-    return taken
+    return taken, peak
 
 
 def milliseconds(value):
@@ -110,11 +110,11 @@ def measure_fill(options, generator, peer, row):
     for bucket in (BUCKET, FEW):
         peer.make_bucket(bucket)
     fill(generator, peer, lambda index: cells.put_of(key(index), 16, index * 16, FEW), 2 * DIRECTORY)
-    taken = fill(generator, peer, lambda index: cells.put_of(key(index), 16, index * 16, BUCKET), objects)
+    taken, peak = fill(generator, peer, lambda index: cells.put_of(key(index), 16, index * 16, BUCKET), objects)
     row(f"{objects:,} objects of 16 bytes into one bucket, 64 connections", f"{taken:.0f} s, {objects / taken:,.0f}/s")
-    taken = fill(generator, peer, lambda index: load.Request("PUT", f"/many-{index:05}"), buckets)
+    taken, most = fill(generator, peer, lambda index: load.Request("PUT", f"/many-{index:05}"), buckets)
     row(f"{buckets:,} buckets made, 64 connections", f"{taken:.1f} s, {buckets / taken:,.0f}/s")
-    row("most memory resident while filling", f"{peer.memory() >> 20} MiB")
+    row("most memory resident while filling", f"{max(peak, most) >> 20} MiB")
 
 
 def measure_start(peer, row):
