@@ -115,14 +115,16 @@ def measure(options, folder, results):
     print("servers:", flush=True)
     running = started_peers(options, folder, results.failures)
     results.peers = {peer.name: {"syncs": peer.syncs, "idle": peer.idle} for peer in running}
+    begin = time.monotonic()
     first = next((peer for peer in running if peer.name.startswith("apus-")), None)
     try:
         for name, cell in results.cells.items():
-            print(f"{name}: {cell.label}", flush=True)
+            print(f"{name}: {cell.label} (after {time.monotonic() - begin:.0f} s)", flush=True)
             for peer in running:
                 if not cell.fits(peer, first):
                     continue
-                cells.settle()
+                if cell.writes:
+                    cells.settle()
                 try:
                     results.found[name, peer.name] = cell.work(run, peer)
                     print(f"  {peer.name:12} {report.words(cell, results.found[name, peer.name])}", flush=True)
