@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 RELEASE := .build/release/apus
 RELEASE_FLAGS := -c release --product apus --static-swift-stdlib
 
-.PHONY: help demo test unit compatibility lint format build bench install clean
+.PHONY: help demo test unit compatibility lint format build bench bench-store install clean
 
 help:
 	@echo 'make demo      two clusters on this machine process a video, from edge to cloud'
@@ -13,6 +13,7 @@ help:
 	@echo 'make build     the release binary, $(RELEASE)'
 	@echo 'make install   copy it to $(PREFIX)/bin (PREFIX=…)'
 	@echo 'make bench     measure it; writes Benchmarks/RESULTS.md'
+	@echo 'make bench-store   only the object store, beside nginx, rclone and MinIO'
 	@echo 'make lint      formatting, and the rules of the house'
 	@echo 'make format    format all Swift files'
 
@@ -50,6 +51,11 @@ build:
 bench: build
 	scripts/install-deps.sh bench
 	python3 Benchmarks/run.py --apus $(RELEASE)
+	python3 Benchmarks/store/run.py --apus $(RELEASE)
+
+bench-store: build
+	scripts/install-deps.sh bench
+	python3 Benchmarks/store/run.py --apus $(RELEASE)
 
 install: build
 	install -D -s -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/apus

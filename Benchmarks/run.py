@@ -12,7 +12,6 @@ import argparse
 import datetime
 import http.client
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -22,6 +21,7 @@ import threading
 import time
 
 import baselines
+import machine
 import server
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -273,23 +273,6 @@ MEASUREMENTS = {
 }
 
 
-def machine():
-    """The machine in a few words: processor, cores, memory, kernel, distribution."""
-    model = platform.machine()
-    with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if line.startswith(("model name", "Model")):
-                model = line.split(":", 1)[1].strip()
-                break
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        system = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
-    except OSError:
-        system = "Linux"
-    return (f"{model}, {len(os.sched_getaffinity(0))} cores, {memory / (1 << 30):.0f} GiB, "
-            f"Linux {platform.release()}, {system}")
-
-
 def report(bench, command, output, failures):
     """Writes the table. What people wrote from the heading "What limits it" on stays."""
     kept = ""
@@ -301,7 +284,7 @@ def report(bench, command, output, failures):
         ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     lines = [
         "# Measurements", "",
-        f"- machine: {machine()}",
+        f"- machine: {machine.describe()}",
         f"- date: {datetime.date.today().isoformat()}" + (f", commit {commit}" if commit else ""),
         f"- command: `{command}`",
         f"- binary: {os.path.getsize(bench.binary) / (1 << 20):.1f} MiB",

@@ -4,9 +4,7 @@ Only the standard library, so that the load comes from as little as possible: on
 """
 
 import base64
-import datetime
 import hashlib
-import hmac
 import http.client
 import json
 import os
@@ -17,6 +15,8 @@ import socket
 import subprocess
 import time
 import urllib.parse
+
+import signing
 
 
 def free_port():
@@ -80,8 +80,8 @@ class Server:
         except (OSError, http.client.HTTPException):
             return False
 
-    def stop(self, seconds=30):
-        """Ends the server with SIGTERM, after that time with SIGKILL; removes what it kept."""
+    def stop(self, seconds=30, keep=False):
+        """Ends the server with SIGTERM, after that time with SIGKILL; removes its data unless they are to be kept."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -90,7 +90,8 @@ class Server:
                 self.process.kill()
                 self.process.wait()
         self.process = None
-        shutil.rmtree(self.data, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.data, ignore_errors=True)
 
     def log_tail(self, lines=30):
         with open(self.log, encoding="utf-8", errors="replace") as log:
@@ -176,33 +177,14 @@ class Store:
     """The object store over one kept connection, signed as AWS signs (Signature Version 4); not for several threads."""
 
     def __init__(self, server):
-        self.server = server
-        self.host = f"127.0.0.1:{server.s3_port}"
+        self.signer = signing.Signer(f"127.0.0.1:{server.s3_port}", server.access_key, server.secret_key)
         self.connection = http.client.HTTPConnection("127.0.0.1", server.s3_port, timeout=600)
 
     def put(self, path, body=b""):
         """Puts an object, or with a path of one part creates a bucket."""
-        path = urllib.parse.quote(path)
-        self.connection.request("PUT", path, body=body, headers=self.signed("PUT", path, body))
+        path, digest = urllib.parse.quote(path), hashlib.sha256(body).hexdigest()
+        self.connection.request("PUT", path, body=body, headers=self.signer.headers("PUT", path, digest=digest))
         answer = self.connection.getresponse()
         data = answer.read()
         if answer.status not in (200, 409):
             raise RuntimeError(f"PUT {path}: {answer.status} {data[:500]!r}")
-
-    def signed(self, method, path, body):
-        now = datetime.datetime.now(datetime.timezone.utc)
-        time_text, date = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
-        digest = hashlib.sha256(body).hexdigest()
-        headers = {"host": self.host, "x-amz-content-sha256": digest, "x-amz-date": time_text}
-        names = ";".join(sorted(headers))
-        lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
-        canonical = f"{method}\n{path}\n\n{lines}\n{names}\n{digest}"
-        scope = f"{date}/us-east-1/s3/aws4_request"
-        hashed = hashlib.sha256(canonical.encode()).hexdigest()
-        text = f"AWS4-HMAC-SHA256\n{time_text}\n{scope}\n{hashed}"
-        key = ("AWS4" + self.server.secret_key).encode()
-        for part in (date, "us-east-1", "s3", "aws4_request", text):
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-        headers["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={self.server.access_key}/{scope}, SignedHeaders={names}, Signature={key.hex()}")
-        return headers

@@ -73,6 +73,12 @@ need_bench() {
     need_build
     need_containers
     need busybox-static 'test -x /bin/busybox || test -x /usr/bin/busybox' "a root file system for the measurements"
+    need_python
+    need gcc 'command -v cc || command -v clang || command -v gcc' "compiles the load generator"
+    need fio 'command -v fio' "measures the disk alone"
+    need strace 'command -v strace' "shows what a server syncs"
+    need e2fsprogs 'command -v chattr' "makes the other servers' files synchronous"
+    need nginx-light 'command -v nginx' "is measured beside the object store"
 }
 
 install_packages() {
@@ -105,6 +111,10 @@ install_packages() {
         exit 3
     fi
     rm -f "$log"
+    # Debian starts nginx with its package; nobody asked for a web server here.
+    case "$missing " in
+    *" nginx-light "*) $sudo systemctl disable --now nginx >/dev/null 2>&1 || true ;;
+    esac
 }
 
 # Somebody else's .venv is neither replaced nor half filled.
@@ -183,5 +193,6 @@ for part in "$@"; do
             --no-deps $example/requirements-nodeps.txt $example/requirements-input.txt
         ;;
     test) python_packages test Compatibility/requirements.txt ;;
+    bench) python_packages bench Benchmarks/store/requirements.txt ;;
     esac
 done
