@@ -43,7 +43,7 @@ def refuses_both(o, mine, other):
     completion = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "NoSuchUpload"}
     of_parts = o.name == "complete upload" and {mine[4:], other[4:]} <= completion
     both = mine.startswith(("304", "4")) and other.startswith(("304", "4"))
-    return both and (ranged or of_parts or onto_itself(o) or o.name == "part number 0")
+    return both and (ranged or of_parts or onto_itself(o) or o.name in ("part number 0", "copy part"))
 
 
 def two_conditions(o):
@@ -77,6 +77,12 @@ REASONS = {
             or (name == "answer" and "range" not in o.headers and (mine, other) == ("200", "206"))
         )
     ),
+    "part-and-range": lambda o, name, mine, other: (
+        "partNumber" in o.query and "range" in o.headers and (name, mine) == ("answer", "400 InvalidRequest")
+    ),
+    "completed-again": lambda o, name, mine, other: (
+        o.name == "complete upload" and (mine, other) == ("200", "404 NoSuchUpload")
+    ),
     "part-sizes": lambda o, name, mine, other: (
         o.name == "complete upload" and (mine, other) == ("400 EntityTooSmall", "200")
     ),
@@ -108,7 +114,7 @@ REASONS = {
     ),
     "long-key": lambda o, name, mine, other: o.name == "long key",
     "repeated-tags": lambda o, name, mine, other: (
-        o.headers.get("x-amz-tagging") == "a=1&a=2" and (mine, other) == ("400 InvalidTag", "200")
+        o.headers.get("x-amz-tagging") == "a=1&a=2" and (mine, other) == ("400 InvalidArgument", "200")
     ),
     "not-in-gateway": lambda o, name, mine, other: (
         bool({"versioning", "lifecycle"} & set(o.query)) and other == "501 NotImplemented"

@@ -167,9 +167,10 @@ extension ObjectStore {
     ///
     /// - `parts`: in ascending order.
     /// - `expectedChecksum`: what the client says the object's checksum is, in base64.
+    /// - `expectedSize`: what the client says the object's size is, in bytes.
     ///
     /// - Throws: `noSuchBucket`, `noSuchUpload`, `invalidPart`, `invalidPartOrder`, `entityTooSmall`,
-    ///   `checksumMismatch`, `preconditionFailed`, `noSuchKey` (a condition on an object that is not there),
+    ///   `checksumMismatch`, `sizeMismatch`, `preconditionFailed`, `noSuchKey` (a condition on an object that is not there),
     ///   `storageFull`, `io`, `closed`. The upload goes on then.
     package func completeUpload(
         _ uploadID: String,
@@ -177,6 +178,7 @@ extension ObjectStore {
         in bucket: BucketName,
         parts: [CompletedPart],
         expectedChecksum: String? = nil,
+        expectedSize: Int64? = nil,
         condition: WriteCondition = .none,
         origin: RequestOrigin
     ) async throws(ObjectStoreError) -> ObjectRecord {
@@ -188,6 +190,7 @@ extension ObjectStore {
             let stored = try index.parts(of: uploadID, after: 0, limit: Self.partNumbers.count)
             let assembly = try PartAssembly(of: upload, stored: stored, named: parts)
             try assembly.check(checksum: expectedChecksum)
+            try assembly.check(size: expectedSize)
             let content = ContentID.new(at: now)
             try index.adopt(assembly.parts, of: uploadID, as: content)
             let record = try index.put(

@@ -20,6 +20,8 @@ package struct ObjectStoreError: Error, CustomStringConvertible {
         case invalidRange
         /// The content is not what its checksum says.
         case checksumMismatch
+        /// The content has not the size that the client says.
+        case sizeMismatch
         /// The object is not in the state that the write asked for.
         case preconditionFailed
         /// The object was replaced or deleted between its look-up and this call; look it up again.

@@ -42,7 +42,8 @@ struct PartAssembly: Sendable {
         for small in chosen.dropLast() where small.part.size < ObjectStore.minimumPartSize {
             throw ObjectStoreError(
                 .entityTooSmall,
-                "part \(small.part.number) has \(small.part.size.bytes) bytes; all but the last must have 5 MiB"
+                "part \(small.part.number) has \(small.part.size.bytes) bytes; all but the last must have 5 MiB",
+                cause: SmallPart(part: small.part)
             )
         }
         parts = chosen
@@ -63,6 +64,14 @@ struct PartAssembly: Sendable {
                 "the checksum of the parts is \(actual), not \(expected)"
             )
         }
+    }
+
+    /// - `expected`: the object's size as the client knows it, in bytes; `nil` for unknown.
+    ///
+    /// - Throws: `sizeMismatch`.
+    func check(size expected: Int64?) throws(ObjectStoreError) {
+        guard let expected, expected != size.bytes else { return }
+        throw ObjectStoreError(.sizeMismatch, "the parts have \(size.bytes) bytes together, not \(expected)")
     }
 
     private static func agrees(_ part: UploadPart, _ name: CompletedPart) -> Bool {
@@ -96,4 +105,9 @@ struct PartAssembly: Sendable {
         }
         return attributes
     }
+}
+
+/// The part that made `entityTooSmall` of a completion.
+package struct SmallPart: Error {
+    package let part: UploadPart
 }

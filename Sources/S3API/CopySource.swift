@@ -19,10 +19,17 @@ struct CopySource: Sendable {
             text = text[..<start.lowerBound]
         }
         self.version = version
-        guard case .object(let bucket, let key) = try S3Path(parsing: text.first == "/" ? text : "/\(text)") else {
+        // Some clients encode the slash behind the bucket too.
+        let decoded = PercentEncoding.decoded(text).map {
+            $0.utf8.first == UInt8(ascii: "/") ? $0.dropFirst() : $0[...]
+        }
+        guard let decoded, let slash = decoded.utf8.firstIndex(of: UInt8(ascii: "/")), slash > decoded.startIndex,
+            decoded.utf8.index(after: slash) < decoded.endIndex
+        else {
             throw S3Error(
                 .invalidArgument, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
         }
+        let (bucket, key) = (String(decoded[..<slash]), String(decoded[decoded.utf8.index(after: slash)...]))
         self.bucket = try S3Operation.bucket(bucket)
         self.key = try S3Operation.key(key)
         conditions = RequestConditions(prefix: "x-amz-copy-source-", header: request.header)

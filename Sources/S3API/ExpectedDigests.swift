@@ -73,7 +73,11 @@ struct ExpectedDigests: Sendable {
         guard let value else {
             throw S3Error(.invalidRequest, "The trailer lacks the field \(algorithm.headerName), which was announced.")
         }
-        guard Base64.decode(value) == checksums[algorithm] else {
+        let decoded = Base64.decode(value)
+        guard decoded?.count == algorithm.length else {
+            throw S3Error(.invalidRequest, "Value for \(algorithm.headerName) trailing header is invalid.")
+        }
+        guard decoded == checksums[algorithm] else {
             throw S3Error(.badDigest, "The \(algorithm.rawValue) you specified did not match the calculated checksum.")
         }
         return [algorithm: value]

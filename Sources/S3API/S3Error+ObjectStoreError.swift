@@ -1,3 +1,4 @@
+import Model
 import ObjectEngine
 import S3Wire
 
@@ -25,6 +26,7 @@ extension S3Error {
             case .invalidPartNumber: .invalidArgument
             case .invalidRange: .invalidRange
             case .checksumMismatch: .badDigest
+            case .sizeMismatch: .invalidRequest
             case .preconditionFailed: .preconditionFailed
             case .contentReplaced: .slowDown
             case .storageFull: .storageFull
@@ -36,9 +38,19 @@ extension S3Error {
         // The messages of the store name no paths; those of its own failures are for the log only.
         let message: String? =
             switch error.code {
-            case .invalidPart, .invalidPartOrder, .entityTooSmall, .invalidPartNumber, .checksumMismatch: error.message
+            case .invalidPart, .invalidPartOrder, .entityTooSmall, .invalidPartNumber, .checksumMismatch,
+                .sizeMismatch:
+                error.message
             default: nil
             }
-        self.init(code, message, cause: error)
+        var details: [(name: String, value: String)] = []
+        if let small = error.cause as? SmallPart {
+            details = [
+                ("ProposedSize", String(small.part.size.bytes)),
+                ("MinSizeAllowed", String(ObjectStore.minimumPartSize.bytes)),
+                ("PartNumber", String(small.part.number)), ("ETag", small.part.eTag),
+            ]
+        }
+        self.init(code, message, details: details, cause: error)
     }
 }

@@ -106,7 +106,13 @@ enum S3Operation: Sendable, Hashable {
             return try ObjectKey(text)
         } catch {
             throw text.utf8.count > ObjectKey.maximumLength
-                ? S3Error(.keyTooLong, cause: error) : S3Error(.invalidArgument, error.message, cause: error)
+                ? S3Error(
+                    .keyTooLong,
+                    details: [
+                        ("Size", String(text.utf8.count)), ("MaxSizeAllowed", String(ObjectKey.maximumLength)),
+                    ],
+                    cause: error
+                ) : S3Error(.invalidArgument, error.message, cause: error)
         }
     }
 
@@ -183,7 +189,7 @@ private enum Subresources {
     private static let parameters: Set<String> = [
         "continuation-token", "delimiter", "encoding-type", "fetch-owner", "key-marker", "list-type", "marker",
         "max-keys",
-        "max-parts", "max-uploads", "part-number-marker", "prefix", "start-after", "upload-id-marker",
+        "max-buckets", "max-parts", "max-uploads", "part-number-marker", "prefix", "start-after", "upload-id-marker",
         "version-id-marker",
     ]
 

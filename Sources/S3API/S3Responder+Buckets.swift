@@ -5,10 +5,31 @@ import ObjectEngine
 import S3Wire
 
 extension S3Responder {
+    /// The most buckets that a page of their list has.
+    private static let bucketLimit = 10_000
+
     func listBuckets(_ exchange: S3Exchange) async throws -> Response {
-        let buckets = try await store.buckets()
+        let query = exchange.query
+        let limit = try PageRequest.number("max-buckets", in: query) ?? Self.bucketLimit
+        guard (1...Self.bucketLimit).contains(limit) else {
+            throw S3Error(
+                .invalidArgument, "The max-buckets must be between 1 and \(Self.bucketLimit).",
+                details: [("ArgumentName", "max-buckets"), ("ArgumentValue", String(limit))]
+            )
+        }
+        let token = query["continuation-token"]
+        let after = try token.map { (token) throws(S3Error) in try Self.place(ofToken: token) }
+        let prefix = query["prefix"]
+        let found = try await store.buckets().filter { bucket in
+            let name = bucket.name.text
+            return (prefix.map(name.hasPrefix) ?? true) && (after.map { $0 < name } ?? true)
+        }
+        let page = found.prefix(limit)
+        let next = found.count > limit ? page.last.map { Base64.encode(Array($0.name.text.utf8)) } : nil
         return .document(
-            ListBucketsResult(owner: exchange.owner, buckets: buckets.map { ($0.name.text, $0.created) })
+            ListBucketsResult(
+                owner: exchange.owner, buckets: page.map { ($0.name.text, $0.created) }, prefix: prefix, nextToken: next
+            )
         )
     }
 

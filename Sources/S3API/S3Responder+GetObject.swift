@@ -15,6 +15,12 @@ extension S3Responder {
         _ exchange: S3Exchange
     ) async throws -> Response {
         let version = try exchange.version()
+        if exchange.proof.principal == .anonymous,
+            exchange.query.items.contains(where: { $0.name.hasPrefix("response-") })
+        {
+            throw S3Error(
+                .invalidRequest, "Request specific response headers cannot be used for anonymous GET requests.")
+        }
         while true {
             let found = try await find(key, version: version, in: bucket)
             do {
@@ -94,7 +100,7 @@ extension S3Responder {
                 try await writer.write(chunk)
             }
             while let region = try await reader.nextRegion() {
-                try await FileSender.send(region, on: channel)
+                try await OutboundEvents.send(region, on: channel)
                 metrics.sent(region.range.count)
             }
             try await writer.finish(nil)

@@ -8,7 +8,9 @@ extension S3Responder {
         let marker = exchange.query["marker"] ?? ""
         let page = try PageRequest(exchange.query, limitName: "max-keys")
         let listing = try await list(bucket, page, after: marker)
-        let version = ListObjectsResult.Version.one(marker: marker, nextMarker: listing.next)
+        // Without a delimiter clients go on behind the last key, as the API reference says.
+        let nextMarker = page.delimiter == nil ? nil : listing.next
+        let version = ListObjectsResult.Version.one(marker: marker, nextMarker: nextMarker)
         return .document(Self.result(version, bucket, page, listing, owner: exchange.owner))
     }
 
@@ -39,8 +41,9 @@ extension S3Responder {
     }
 
     /// Tokens are opaque to clients; ours are the place to go on from, in base64.
-    private static func place(ofToken token: String) throws(S3Error) -> String {
-        guard let bytes = Base64.decode(token), let place = String(validating: bytes, as: UTF8.self) else {
+    static func place(ofToken token: String) throws(S3Error) -> String {
+        guard !token.isEmpty, let bytes = Base64.decode(token), let place = String(validating: bytes, as: UTF8.self)
+        else {
             throw S3Error(.invalidArgument, "The continuation token provided is incorrect.")
         }
         return place

@@ -51,7 +51,9 @@ extension S3Responder {
         }
         let (part, sourceVersion) = try await withSource(source) { record in
             if let wanted, wanted.upperBound > record.size.bytes {
-                throw ObjectStoreError(.invalidRange, "the range lies outside of the source")
+                throw S3Error(
+                    .invalidArgument, "Range specified is not valid for source object of size: \(record.size.bytes)"
+                )
             }
             return try await store.copyPart(
                 from: record, range: wanted, number: number, of: uploadID, key: key, in: bucket
@@ -86,7 +88,8 @@ extension S3Responder {
                         checksums: part.checksums
                     )
                 },
-                encoding: page.encoding
+                encoding: page.encoding,
+                checksum: listing.upload.checksumAlgorithm.map { ($0, listing.upload.checksumType) }
             )
         )
     }
@@ -133,6 +136,7 @@ extension S3Responder {
             in: bucket,
             parts: request.parts.map { CompletedPart(number: $0.number, eTag: $0.eTag, checksums: $0.checksums) },
             expectedChecksum: expected,
+            expectedSize: try Self.announcedSize(exchange),
             condition: condition,
             origin: exchange.origin
         )
@@ -155,6 +159,15 @@ extension S3Responder {
     func abortUpload(_ key: ObjectKey, in bucket: BucketName, _ exchange: S3Exchange) async throws -> Response {
         try await store.abortUpload(try Self.uploadID(exchange), of: key, in: bucket)
         return .bodiless(.noContent)
+    }
+
+    /// The size of the whole object, as the client knows it.
+    private static func announcedSize(_ exchange: S3Exchange) throws(S3Error) -> Int64? {
+        guard let text = exchange.header("x-amz-mp-object-size") else { return nil }
+        guard let size = Int64(text), size >= 0 else {
+            throw S3Error(.invalidArgument, "The header x-amz-mp-object-size is not a number of bytes.")
+        }
+        return size
     }
 
     private static func uploadID(_ exchange: S3Exchange) throws(S3Error) -> String {

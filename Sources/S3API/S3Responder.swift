@@ -30,6 +30,8 @@ package struct S3Responder: HTTPResponder {
     private struct Trace {
         /// S3's name, or `Unknown`.
         var operation = "Unknown"
+        var request: ReceivedRequest?
+        var bucket: BucketName?
         var crossOrigin = CrossOrigin.anyone
     }
 
@@ -60,7 +62,7 @@ package struct S3Responder: HTTPResponder {
         do {
             response = try await answer(request, context: context, &trace)
         } catch {
-            let failure = S3Error(error)
+            let failure = S3Error(error).completed(by: trace.request, bucket: trace.bucket)
             report(failure, operation: trace.operation, requestID: requestID, logger: context.logger)
             response = Self.answer(to: failure, request: request, requestID: requestID)
         }
@@ -88,10 +90,12 @@ package struct S3Responder: HTTPResponder {
         let received = try ReceivedRequest(
             method: request.method.rawValue, target: target, headers: headers, virtualBucket: virtualBucket
         )
+        trace.request = received
         if request.method == .options { return try await preflight(received, &trace) }
         let operation = try S3Operation(of: received)
         trace.operation = operation.name
         let bucket = operation.bucket
+        trace.bucket = bucket
         let facts = if let bucket { try await store.facts(of: bucket) } else { BucketFacts?.none }
         if let bucket, let facts, facts.settings[.cors] != nil {
             trace.crossOrigin = CrossOrigin(try rulesCache.rules(facts, of: bucket).crossOrigin, received)

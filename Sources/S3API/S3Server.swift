@@ -6,8 +6,11 @@ import NIOHTTP1
 
 /// The HTTP server that a `S3Responder` needs.
 package enum S3Server {
-    /// Answers `Expect: 100-continue` at once, for which many clients wait before they send a body: so they get an
-    /// error after their upload rather than before it, but the connection stays usable.
+    /// Answers `Expect: 100-continue`, for which many clients wait before they send a body, when the body is first
+    /// read.
+    ///
+    /// Where it is not, since the request was refused, the connection ends with the answer: the client may or may not
+    /// send the body then, so that nobody could tell where the next request begins.
     ///
     /// - Parameter idleTimeout: after which a silent connection is closed; `nil` for never.
     package static func http1(idleTimeout: TimeAmount? = .seconds(120)) -> HTTPServerBuilder {
@@ -15,10 +18,14 @@ package enum S3Server {
             LoopBoundChannel(
                 http: HTTP1Channel(
                     responder: { request, writer, channel in
-                        if request.headers[.expect]?.lowercased() == "100-continue" {
-                            try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+                        guard request.headers[.expect]?.lowercased() == "100-continue" else {
+                            return try await responder(request, writer, channel)
                         }
+                        let body = AwaitedBody(request.body, channel: channel)
+                        var request = request
+                        request.body = RequestBody(asyncSequence: body)
                         try await responder(request, writer, channel)
+                        if !body.wasAskedFor { try await channel.close(mode: .output) }
                     },
                     configuration: .init(idleTimeout: idleTimeout)
                 )
@@ -27,7 +34,7 @@ package enum S3Server {
     }
 }
 
-/// A connection that is served on its event loop's thread, and that can send files.
+/// A connection that is served on its event loop's thread, and that takes outbound events.
 private struct LoopBoundChannel: ServerChildChannel {
     let http: HTTP1Channel
 
@@ -35,7 +42,7 @@ private struct LoopBoundChannel: ServerChildChannel {
         http.setup(channel: channel, logger: logger).flatMapThrowing { value in
             let pipeline = channel.pipeline.syncOperations
             let encoder = try pipeline.handler(type: HTTPResponseEncoder.self)
-            try pipeline.addHandler(FileSender(), position: .after(encoder))
+            try pipeline.addHandler(OutboundEvents(), position: .after(encoder))
             return value
         }
     }

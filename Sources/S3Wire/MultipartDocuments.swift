@@ -85,6 +85,8 @@ package struct ListPartsResult: ResultDocument {
     package let isTruncated: Bool
     package let parts: [Part]
     package let encoding: NameEncoding
+    /// What the parts carry, and what that of the object will cover; `nil` for nothing.
+    package let checksum: (algorithm: ChecksumAlgorithm, type: ChecksumType)?
 
     package init(
         bucket: String,
@@ -96,8 +98,10 @@ package struct ListPartsResult: ResultDocument {
         maximumParts: Int,
         isTruncated: Bool,
         parts: [Part],
-        encoding: NameEncoding
+        encoding: NameEncoding,
+        checksum: (algorithm: ChecksumAlgorithm, type: ChecksumType)? = nil
     ) {
+        self.checksum = checksum
         (self.bucket, self.key, self.uploadID, self.owner) = (bucket, key, uploadID, owner)
         self.storageClass = storageClass
         (self.marker, self.maximumParts, self.isTruncated) = (marker, maximumParts, isTruncated)
@@ -116,6 +120,8 @@ package struct ListPartsResult: ResultDocument {
             writer.element("NextPartNumberMarker", parts.last?.number ?? marker)
             writer.element("MaxParts", maximumParts)
             writer.element("IsTruncated", isTruncated)
+            writer.element("ChecksumAlgorithm", ifPresent: checksum?.algorithm.rawValue)
+            writer.element("ChecksumType", ifPresent: checksum?.type.rawValue)
             for part in parts {
                 writer.element("Part") {
                     $0.element("PartNumber", part.number)

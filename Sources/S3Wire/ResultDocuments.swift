@@ -56,9 +56,19 @@ package struct ErrorDocument: ResultDocument {
 package struct ListBucketsResult: ResultDocument {
     package let owner: OwnerElement
     package let buckets: [(name: String, created: Instant)]
+    /// That was asked for, if any.
+    package let prefix: String?
+    /// For the next page; `nil` on the last.
+    package let nextToken: String?
 
-    package init(owner: OwnerElement, buckets: [(name: String, created: Instant)]) {
+    package init(
+        owner: OwnerElement,
+        buckets: [(name: String, created: Instant)],
+        prefix: String? = nil,
+        nextToken: String? = nil
+    ) {
         (self.owner, self.buckets) = (owner, buckets)
+        (self.prefix, self.nextToken) = (prefix, nextToken)
     }
 
     package func write(to writer: inout XMLWriter) {
@@ -72,6 +82,8 @@ package struct ListBucketsResult: ResultDocument {
                     }
                 }
             }
+            writer.element("ContinuationToken", ifPresent: nextToken)
+            writer.element("Prefix", ifPresent: prefix)
         }
     }
 }

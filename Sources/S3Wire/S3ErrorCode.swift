@@ -38,7 +38,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case malformedPolicy = "MalformedPolicy"
     case malformedPOSTRequest = "MalformedPOSTRequest"
     case malformedXML = "MalformedXML"
-    case maximumPostPreDataLengthExceeded = "MaxPostPreDataLengthExceeded"
+    case maximumPostPreDataLengthExceeded = "MaxPostPreDataLengthExceededError"
     case metadataTooLarge = "MetadataTooLarge"
     case methodNotAllowed = "MethodNotAllowed"
     case missingContentLength = "MissingContentLength"
