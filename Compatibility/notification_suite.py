@@ -193,7 +193,7 @@ def expiry(context):
     due = {"ID": "due", "Status": "Enabled", "Filter": {"Prefix": "old/"}, "Expiration": {"Date": yesterday}}
     s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [due]})
     server.stop()
-    server.start()  # What is due is looked for at the start and every few hours.
+    server.start()  # What is due is looked for at the start and every hour.
 
     def left():
         return [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix="old/").get("Contents", [])]

@@ -36,7 +36,8 @@ STORE = [
     "mc",
     "differential",
 ]
-CLUSTER = ["cors", "notification", "oscar_python", "invocation", "webdav", "foreign_store", "two_clusters", "crash"]
+CLUSTER = ["cors", "notification", "store", "oscar_python", "invocation", "webdav", "foreign_store"]
+CLUSTER += ["two_clusters", "crash"]
 
 
 class Context:
