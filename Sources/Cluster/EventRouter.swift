@@ -74,7 +74,11 @@ package final class EventRouter: Service {
     }
 
     private func discard(through position: Int64) async -> Bool {
-        do { try await store.discardEvents(through: position) } catch {
+        do {
+            // The jobs first: where commits do not wait for the disk, a power cut must not leave neither.
+            try await state.synchronize()
+            try await store.discardEvents(through: position)
+        } catch {
             logger.warning("routed events cannot be discarded yet", metadata: ["error": "\(error)"])
             return false
         }

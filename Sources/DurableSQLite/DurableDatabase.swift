@@ -151,6 +151,19 @@ package final class DurableDatabase: Sendable {
     /// - Throws: `io`; all later writes are refused then.
     package func synchronizeLog() throws(DurableSQLiteError) { try logSync?.synchronize() }
 
+    /// As `synchronizeLog`, without blocking.
+    ///
+    /// - Throws: `DurableSQLiteError` with `io`.
+    package func synchronize() async throws {
+        guard let logSync else { return }
+        let result = await BlockingWork.run { () -> Result<Void, DurableSQLiteError> in
+            do throws(DurableSQLiteError) { return .success(try logSync.synchronize()) } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+
     private static func closedError(_ path: String) -> DurableSQLiteError {
         DurableSQLiteError(code: .closed, message: "database \(path) is closed")
     }

@@ -18,7 +18,15 @@ package struct NoncurrentVersion: Sendable, Hashable {
     package let newerNoncurrent: Int
 
     /// What deletes it, unless it has become something else meanwhile.
-    package var deletion: Deletion { version.deletion }
+    package var deletion: Deletion {
+        let deletion = version.deletion
+        return Deletion(
+            deletion.key,
+            version: deletion.version,
+            condition: deletion.condition,
+            isOfNoncurrent: true
+        )
+    }
 }
 
 /// A place in a walk through noncurrent versions.

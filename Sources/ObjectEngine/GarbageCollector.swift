@@ -111,6 +111,8 @@ final class GarbageCollector: Sendable {
                 return pieces.isEmpty ? [content] : pieces.map(\.file)
             }
         }
+        // Where commits do not wait for the disk: nothing goes that the index would still name after a power cut.
+        try await database.synchronize()
         for start in stride(from: 0, to: names.count, by: Self.turnSize) {
             let turn = names[start..<min(start + Self.turnSize, names.count)]
             let begun = ContinuousClock.now

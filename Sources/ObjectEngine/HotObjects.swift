@@ -1,5 +1,6 @@
 import Model
 import NIOCore
+import S3Wire
 import Synchronization
 
 /// Objects that were read lately, small ones with their content, in memory: answered without changing threads.
@@ -118,6 +119,15 @@ extension FoundObject {
     /// What it costs in memory, about, in bytes.
     fileprivate var memorySize: Int {
         let bytes: Int = if case .bytes(let buffer, _) = content { buffer.readableBytes } else { 0 }
-        return bytes + record.key.text.utf8.count + 400
+        return bytes + record.key.text.utf8.count + record.attributes.memorySize + 400
+    }
+}
+
+extension ObjectAttributes {
+    /// What they cost in memory, about, in bytes.
+    fileprivate var memorySize: Int {
+        let pairs = [userMetadata, headers].joined().reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count + 64 }
+        return pairs + contentType.utf8.count
+            + tags.tags.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count + 64 }
     }
 }

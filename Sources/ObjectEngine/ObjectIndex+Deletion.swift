@@ -9,6 +9,9 @@ extension ObjectIndex {
         guard let version = deletion.version else { return try deleteLatest(deletion, from: bucket, at: now) }
         let found = try stored(version, of: deletion.key, in: bucket)
         try deletion.condition.check(found.map { (eTag: $0.eTag, content: $0.content) })
+        guard !deletion.isOfNoncurrent || !(found?.isLatest ?? false) else {
+            throw ObjectStoreError(.preconditionFailed, "the version has become the latest")
+        }
         guard let found else { return DeletionOutcome(wasThere: false, version: version, isMarker: false) }
         try remove(found)
         if found.isLatest { try promoteNewest(of: found.key, in: bucket) }

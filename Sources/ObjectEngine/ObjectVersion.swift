@@ -63,9 +63,17 @@ package struct Deletion: Sendable, Hashable {
     /// `nil` for the key: then a versioned bucket keeps what is there, and adds a marker.
     package let version: VersionID?
     package let condition: WriteCondition
+    /// Whether it must not be the latest version; it may have become that since it was looked up.
+    package let isOfNoncurrent: Bool
 
-    package init(_ key: ObjectKey, version: VersionID? = nil, condition: WriteCondition = .none) {
+    package init(
+        _ key: ObjectKey,
+        version: VersionID? = nil,
+        condition: WriteCondition = .none,
+        isOfNoncurrent: Bool = false
+    ) {
         (self.key, self.version, self.condition) = (key, version, condition)
+        self.isOfNoncurrent = isOfNoncurrent
     }
 }
 

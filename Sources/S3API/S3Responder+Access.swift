@@ -62,6 +62,28 @@ extension S3Responder {
         return rules.allows(record.attributes.accessControl, request, by: principal)
     }
 
+    /// Decides again about an object that was looked up: it may have come, with another access control list, after the
+    /// request was let pass.
+    ///
+    /// - Throws: as `authorise`.
+    func requireReading(_ record: ObjectRecord, version: VersionID?, _ exchange: S3Exchange) async throws {
+        guard !exchange.isByAdministrator else { return }
+        guard let facts = try await facts(of: record.bucket, exchange) else { throw S3Error(.noSuchBucket) }
+        let rules = try rulesCache.rules(facts, of: record.bucket).access
+        let request = AccessRequest(
+            version == nil ? .getObject : .getObjectVersion, bucket: record.bucket.text, key: record.key.text,
+            facts: rules.policy == nil ? [:] : exchange.policyFacts(isList: false)
+        )
+        switch rules.verdict(on: request, by: exchange.proof.principal) {
+        case .allowed: return
+        case .denied: throw S3Error(.accessDenied)
+        case .undecided: break
+        }
+        guard rules.allows(record.attributes.accessControl, request, by: exchange.proof.principal) else {
+            throw S3Error(.accessDenied)
+        }
+    }
+
     /// Which of many deletions may not happen.
     func deniedDeletions(_ needs: [AccessNeed], _ exchange: S3Exchange) async throws -> Set<Int> {
         guard !exchange.isByAdministrator || exchange.facts?.settings[.policy] != nil else { return [] }

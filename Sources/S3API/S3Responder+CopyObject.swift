@@ -20,7 +20,7 @@ extension S3Responder {
         let list = try requestedAccessControl(exchange)
         let condition = try Self.writeCondition(exchange)
         let checksums = Set([try Self.checksumAlgorithm(exchange)].compactMap { $0 })
-        let (copy, sourceVersion) = try await withSource(source) { record in
+        let (copy, sourceVersion) = try await withSource(source, exchange) { record in
             var attributes = try record.attributes.copied(by: exchange.request, directives)
             // The list of the source is no copy's: a copy is private unless its maker says otherwise.
             attributes.accessControl = list
@@ -57,11 +57,13 @@ extension S3Responder {
     /// - Returns: what `body` returns, and the version that was the source.
     func withSource<T>(
         _ source: CopySource,
+        _ exchange: S3Exchange,
         _ body: (ObjectRecord) async throws -> T
     ) async throws -> (T, VersionID?) {
         while true {
             let found = try await store.find(source.key, version: source.version, in: source.bucket)
             let record = try source.object(found)
+            try await requireReading(record, version: source.version, exchange)
             try source.check(record)
             do {
                 return (try await body(record), record.version)

@@ -22,7 +22,7 @@ extension S3Responder {
                 .invalidRequest, "Request specific response headers cannot be used for anonymous GET requests.")
         }
         while true {
-            let found = try await find(key, version: version, in: bucket)
+            let found = try await find(key, version: version, in: bucket, exchange)
             do {
                 return try await get(found, withContent: withContent, exchange)
             } catch let error as ObjectStoreError where error.code == .contentReplaced {
@@ -35,9 +35,18 @@ extension S3Responder {
     /// An object in the version that is asked for, and where its content is.
     ///
     /// The latest may be in memory.
-    private func find(_ key: ObjectKey, version: VersionID?, in bucket: BucketName) async throws -> FoundObject {
-        if version == nil, let found = try await store.find(key, in: bucket) { return found }
+    private func find(
+        _ key: ObjectKey,
+        version: VersionID?,
+        in bucket: BucketName,
+        _ exchange: S3Exchange
+    ) async throws -> FoundObject {
+        if version == nil, let found = try await store.find(key, in: bucket) {
+            try await requireReading(found.record, version: nil, exchange)
+            return found
+        }
         let record = try await store.find(key, version: version, in: bucket).object(key, version: version)
+        try await requireReading(record, version: version, exchange)
         return try await store.locate(record)
     }
 
@@ -65,7 +74,9 @@ extension S3Responder {
         }
         let length = range.map { $0.upperBound - $0.lowerBound } ?? record.size.bytes
         headers[.contentLength] = String(length)
-        if let range {
+        if let range, range.isEmpty {
+            // An empty part: no range of bytes can be named.
+        } else if let range {
             headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(record.size.bytes)"
         } else if exchange.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
             record.attributes.writeChecksums(to: &headers)
@@ -119,7 +130,7 @@ extension S3Responder {
             guard let range = try await store.range(ofPart: number, of: record) else {
                 throw S3Error(.invalidPartNumber, details: [("ActualPartCount", String(record.partCount ?? 1))])
             }
-            return range.isEmpty ? nil : range
+            return record.size == .zero ? nil : range
         }
         guard let header = exchange.header("range"), let range = ByteRange(parsing: header) else { return nil }
         if let validator = exchange.header("if-range") {

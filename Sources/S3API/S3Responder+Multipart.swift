@@ -49,7 +49,7 @@ extension S3Responder {
         let wanted = try exchange.header("x-amz-copy-source-range").map { (text) throws(S3Error) in
             try Self.copyRange(text)
         }
-        let (part, sourceVersion) = try await withSource(source) { record in
+        let (part, sourceVersion) = try await withSource(source, exchange) { record in
             if let wanted, wanted.upperBound > record.size.bytes {
                 throw S3Error(
                     .invalidArgument, "Range specified is not valid for source object of size: \(record.size.bytes)"

@@ -16,6 +16,13 @@ package struct LegacyPresignature: Sendable {
         "storageClass", "tagging", "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
     ]
 
+    /// Further sub-resources, which this version of signatures does not know: whoever has a link could add them to make
+    /// another operation of it.
+    private static let unknownParameters: Set<String> = [
+        "append", "attributes", "encryption", "events", "intelligent-tiering", "legal-hold", "metadataTable",
+        "ownershipControls", "policyStatus", "publicAccessBlock", "renameObject", "retention", "session",
+    ]
+
     package let accessKey: String
     private let signature: String
     private let expires: Instant
@@ -35,6 +42,9 @@ package struct LegacyPresignature: Sendable {
         guard let signature = request.query["Signature"], let expires = request.query["Expires"].flatMap({ Int64($0) }),
             (0...9_000_000_000).contains(expires)
         else { throw Self.incomplete }
+        guard !request.query.items.contains(where: { Self.unknownParameters.contains($0.name) }) else {
+            throw S3Error(.accessDenied, "Signatures of version 2 do not cover this operation; use version 4.")
+        }
         self.accessKey = accessKey
         self.signature = signature
         self.expires = Instant(seconds: expires)

@@ -51,7 +51,9 @@ package struct PostPolicy: Sendable, Hashable {
             } else if let range = try Self.lengthRange(value) {
                 // Where there are several, all hold.
                 let lower = max(range.lowerBound, length?.lowerBound ?? 0)
-                length = lower...max(lower, min(range.upperBound, length?.upperBound ?? .max))
+                let upper = min(range.upperBound, length?.upperBound ?? .max)
+                guard lower <= upper else { throw Self.invalid("no length lies in all content-length-ranges") }
+                length = lower...upper
             } else {
                 conditions.append(try Self.condition(value))
             }
@@ -104,6 +106,8 @@ extension PostPolicy {
             throw Self.denied("Policy Condition failed: \(condition.text)")
         }
         let covered = Set(conditions.map(\.field))
+        // Else who has the form could send it to any bucket.
+        guard covered.contains("bucket") else { throw Self.denied("Policy missing condition: bucket") }
         for field in fields.all {
             let isExempt = Self.exempt.contains(field.name) || field.name.hasPrefix("x-ignore-")
             guard isExempt || covered.contains(field.name) else {

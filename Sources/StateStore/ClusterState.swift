@@ -25,6 +25,11 @@ package final class ClusterState: Sendable {
         }
     }
 
+    /// Makes durable what was written so far, where writes do not wait for the disk.
+    ///
+    /// - Throws: `DurableSQLiteError` with `io`.
+    package func synchronize() async throws { try await database.synchronize() }
+
     private init(database: DurableDatabase) { self.database = database }
 
     package func close() async { await database.close() }

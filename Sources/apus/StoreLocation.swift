@@ -44,13 +44,22 @@ struct StoreLocation: ParsableArguments {
         if access(objects.appending("index.sqlite").string, F_OK) != 0 {
             // A backup has no data directory around it, and no server.
             let isBackup = access(root.appending("index.sqlite").string, F_OK) == 0
-            guard makesNew, !isBackup else { return Opened(objects: root, isExclusive: true, lock: nil) }
+            guard makesNew, !isBackup else { return try Self.lock(of: root, for: root) }
             for folder in [root, objects] {
                 guard mkdir(folder.string, 0o700) == 0 || errno == EEXIST else { throw Errno(rawValue: errno) }
             }
         }
+        return try Self.lock(of: root, for: objects)
+    }
+
+    /// Takes the lock of a data directory, or that of a backup.
+    ///
+    /// Who names the folder `objects` within a data directory means the same store as its server.
+    private static func lock(of root: FilePath, for objects: FilePath) throws -> Opened {
+        let around = root.removingLastComponent().appending("lock")
+        let isInside = root == objects && access(around.string, F_OK) == 0
         let lock = try SystemPackage.FileDescriptor.open(
-            root.appending("lock"),
+            isInside ? around : root.appending("lock"),
             .readWrite,
             options: [.create, .closeOnExec],
             permissions: .ownerReadWrite

@@ -71,6 +71,20 @@ import Testing
         await store.close()
     }
 
+    @Test func whatHasBecomeTheLatestMeanwhileStays() async throws {
+        try await store.setVersioning(enabled: true, of: videos)
+        try await store.put([1], as: "a")
+        let marker = try await store.delete([Deletion(objectKey("a"))], in: videos)[0].get()
+        let found = try await store.noncurrentVersions(in: videos, replacedBefore: clock.now()).items
+        #expect(found.count == 1)
+        // Somebody takes the deletion back.
+        _ = try await store.delete([Deletion(objectKey("a"), version: marker.version)], in: videos)
+        let outcomes = try await store.delete(found.map(\.deletion), in: videos)
+        #expect(outcomes.allSatisfy { (try? $0.get()) == nil })
+        #expect(try await store.bytes(of: "a") == [1])
+        await store.close()
+    }
+
     @Test(arguments: [1, 2, 1000]) func findsMarkersOfNothing(limit: Int) async throws {
         try await store.setVersioning(enabled: true, of: videos)
         for name in ["a", "b", "c", "d"] { _ = try await store.delete([Deletion(objectKey(name))], in: videos) }

@@ -98,6 +98,21 @@ import Testing
         await store.close()
     }
 
+    @Test func whatClientsSayAboutObjectsCountsToo() async throws {
+        var attributes = ObjectAttributes()
+        attributes.headers["content-disposition"] = String(repeating: "x", count: 5000)
+        let staged = try await store.staged([1])
+        let record = try await store.put(
+            staged, as: objectKey("key"), in: videos, attributes: attributes, origin: origin)
+        let hot = HotObjects(limit: 100_000)
+        for number in 0..<1000 {
+            let name = name("key\(number)")
+            hot.keep(FoundObject(record: record, content: .pieces), as: name, since: hot.stamp(name))
+        }
+        #expect((0..<1000).count { hot.find(name("key\($0)")) != nil } <= 20)
+        await store.close()
+    }
+
     @Test func whatChangedWhileItWasReadIsNotKept() async throws {
         let record = try await store.put([1], as: "key")
         let hot = HotObjects(limit: 100_000)

@@ -16,13 +16,11 @@ import Testing
         }
     }
 
-    @Test(arguments: ["/bucket/a%20b", "bucket/a%20b", "/bucket/a%20b?versionId=null", "%2Fbucket/a b"])
+    @Test(arguments: [
+        "/bucket/a%20b", "bucket/a%20b", "/bucket/a%20b?versionId=null", "%2Fbucket/a b", "bucket%2Fa%20b",
+    ])
     func copies(source: String) async throws {
         try await withSource { s3 in
-            guard !source.hasPrefix("%") else {
-                try await s3.send("PUT", "/second/x", headers: ["x-amz-copy-source": source]).expect(400)
-                return
-            }
             let copy = try await s3.send("PUT", "/second/x", headers: ["x-amz-copy-source": source]).expect(200).xml()
             #expect(copy.name == "CopyObjectResult")
             #expect(copy["ETag"]?.text == "\"900150983cd24fb0d6963f7d28e17f72\"")
@@ -55,7 +53,7 @@ import Testing
             for (source, status, code) in [
                 ("/bucket/missing", 404, S3ErrorCode.noSuchKey), ("/missing/key", 404, .noSuchBucket),
                 ("/bucket", 400, .invalidArgument), ("", 400, .invalidArgument), ("/UP/key", 400, .invalidBucketName),
-                ("/bucket/%zz", 400, .invalidURI), ("/bucket/a%20b?versionId=7", 400, .invalidArgument),
+                ("/bucket/%zz", 400, .invalidArgument), ("/bucket/a%20b?versionId=7", 400, .invalidArgument),
             ] {
                 try await s3.send("PUT", "/second/x", headers: ["x-amz-copy-source": source]).expect(status, code)
             }

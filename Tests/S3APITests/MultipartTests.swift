@@ -116,7 +116,7 @@ import Testing
                 try await s3.send(
                     "PUT", "/bucket/key", ["partNumber": "3", "uploadId": id],
                     headers: ["x-amz-copy-source": "/bucket/source", "x-amz-copy-source-range": range]
-                ).expect(range.hasSuffix("\(content.count)") ? 416 : 400)
+                ).expect(400, .invalidArgument)
             }
             try await s3.send("POST", "/bucket/key", ["uploadId": id], body: Self.document(eTags)).expect(200)
             #expect(try await s3.send("GET", "/bucket/key").body == content)

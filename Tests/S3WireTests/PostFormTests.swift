@@ -45,9 +45,10 @@ import Testing
                 #"{"bucket": "other"}, ["eq", "$key", "a"]"#, ["key": "a"],
                 #"Policy Condition failed: ["eq", "$bucket", "other"]"#
             ),
-            (#"["starts-with", "$key", ""]"#, ["key": "anything"], nil),
+            (#"{"bucket": "bucket"}, ["starts-with", "$key", ""]"#, ["key": "anything"], nil),
+            (#"["starts-with", "$key", ""]"#, ["key": "anything"], "Policy missing condition: bucket"),
             (
-                #"["eq", "$Key", "a"], ["starts-with", "$Content-Type", "image/"]"#,
+                #"{"bucket": "bucket"}, ["eq", "$Key", "a"], ["starts-with", "$Content-Type", "image/"]"#,
                 ["key": "a", "Content-Type": "image/png, image/gif"], nil
             ),
             (
@@ -55,7 +56,7 @@ import Testing
                 ["key": "a", "Content-Type": "image/png,text/html"],
                 #"Policy Condition failed: ["starts-with", "$content-type", "image/"]"#
             ),
-            ("", ["key": "a"], "Extra input fields: key"),
+            (#"{"bucket": "bucket"}"#, ["key": "a"], "Extra input fields: key"),
         ] as [(String, [String: String], String?)])
     func checks(conditions: String, fields: [String: String], failure: String?) throws {
         let policy = try Self.policy(conditions)
@@ -69,7 +70,7 @@ import Testing
     }
 
     @Test func expires() throws {
-        let policy = try Self.policy(#"["eq", "$key", "a"]"#, expiration: "2023-11-14T22:13:20Z")
+        let policy = try Self.policy(#"{"bucket": "bucket"}, ["eq", "$key", "a"]"#, expiration: "2023-11-14T22:13:20Z")
         let error = #expect(throws: S3Error.self) {
             try policy.check(Self.fields(["key": "a"]), bucket: "bucket", now: Self.now)
         }

@@ -209,6 +209,12 @@ import Testing
         #expect(code(try received("PUT", "/johnsmith/photos/puppy.jpg?\(query)"), at: 0) == .signatureDoesNotMatch)
         #expect(code(try received("GET", "/johnsmith/photos/other.jpg?\(query)"), at: 0) == .signatureDoesNotMatch)
         #expect(code(try received("GET", "/johnsmith/photos/puppy.jpg?acl&\(query)"), at: 0) == .signatureDoesNotMatch)
+        // Sub-resources that the signature does not cover would make another operation of the same link.
+        for name in ["publicAccessBlock", "ownershipControls", "policyStatus", "encryption", "attributes", "retention"]
+        {
+            let target = "/johnsmith/photos/puppy.jpg?\(name)&\(query)"
+            #expect(code(try received("GET", target), at: 0) == .accessDenied, "\(name)")
+        }
         #expect(code(try received("GET", "/a?AWSAccessKeyId=x&Signature=y&Expires=z"), at: 0) == .accessDenied)
         #expect(code(try received("GET", "/a?AWSAccessKeyId=x"), at: 0) == .accessDenied)
         #expect(try LegacyPresignature(of: received("GET", "/a")) == nil)
