@@ -75,19 +75,46 @@ package struct StoreExport: Sendable {
                 try $0.list(bucket, prefix: prefix, delimiter: nil, after: last, limit: 500)
             }
             for record in page.objects {
-                guard try await self.write(record, write) else {
+                switch try await writeCurrent(record, write) {
+                case .written(let written):
+                    summary.objects += 1
+                    summary.bytes += written.size.bytes
+                case .deleted: break
+                case .damaged:
                     summary.skipped += 1
                     whenSkipped(record.bucket.text, record.key.text)
-                    continue
                 }
-                summary.objects += 1
-                summary.bytes += record.size.bytes
             }
             after = page.next
         } while after != nil
     }
 
-    /// - Returns: `false` where the content is missing, or the object was deleted meanwhile; nothing is written then.
+    /// What became of an object that was listed.
+    private enum Outcome {
+        case written(ObjectRecord)
+        /// Somebody deleted it meanwhile.
+        case deleted
+        case damaged
+    }
+
+    /// Writes an object as it is now: beside a server it may have been replaced since it was listed.
+    private func writeCurrent(
+        _ listed: ObjectRecord,
+        _ write: (ByteBuffer) async throws -> Void
+    ) async throws -> Outcome {
+        var record = listed
+        while true {
+            if try await self.write(record, write) { return .written(record) }
+            let (key, bucket) = (record.key, record.bucket)
+            guard let current = try await access.read({ try $0.object(key, in: bucket) }) else {
+                return .deleted
+            }
+            guard current.content != record.content else { return .damaged }
+            record = current
+        }
+    }
+
+    /// - Returns: `false` where the content is missing, or the object was replaced meanwhile; nothing is written then.
     private func write(_ record: ObjectRecord, _ write: (ByteBuffer) async throws -> Void) async throws -> Bool {
         let (content, pieces) = try await access.read { index in
             let content = try index.storedContent(of: record)

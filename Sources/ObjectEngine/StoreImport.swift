@@ -180,31 +180,49 @@ package struct StoreImport: Sendable {
                 checksumType: object.attributes.checksumType,
                 origin: origin
             )
-            var parts: [CompletedPart] = []
-            for (number, size) in object.parts.enumerated() {
-                let staged = try await stage(size, object.attributes.checksums.keys, &input, read)
-                let checksums = try await staged.finish().checksumTexts
-                let part = try await store.putPart(
-                    staged,
-                    number: number + 1,
-                    of: upload.id,
-                    key: object.key,
+            do {
+                let parts = try await putParts(of: object, to: upload, &input, read)
+                // Before the object that is there is replaced.
+                let digests = parts.compactMap { Hexadecimal.bytes($0.eTag) }
+                try Self.compare(MultipartChecksum.eTag(partDigests: digests), with: object.eTag, object)
+                _ = try await store.completeUpload(
+                    upload.id,
+                    of: object.key,
                     in: object.bucket,
-                    checksums: checksums
+                    parts: parts,
+                    origin: origin
                 )
-                parts.append(CompletedPart(number: part.number, eTag: part.eTag, checksums: part.checksums))
+            } catch {
+                // What is left of an upload that cannot be given up either is visible to its owner.
+                try? await store.abortUpload(upload.id, of: object.key, in: object.bucket)
+                throw error
             }
-            let record = try await store.completeUpload(
-                upload.id,
-                of: object.key,
-                in: object.bucket,
-                parts: parts,
-                origin: origin
-            )
-            try Self.compare(record.eTag, with: object.eTag, object)
         } catch {
             throw ImportRefusal(why: "", cause: error)
         }
+    }
+
+    private func putParts(
+        of object: ImportedObject,
+        to upload: MultipartUpload,
+        _ input: inout ArchiveInput,
+        _ read: () async throws -> ByteBuffer?
+    ) async throws -> [CompletedPart] {
+        var parts: [CompletedPart] = []
+        for (number, size) in object.parts.enumerated() {
+            let staged = try await stage(size, object.attributes.checksums.keys, &input, read)
+            let checksums = try await staged.finish().checksumTexts
+            let part = try await store.putPart(
+                staged,
+                number: number + 1,
+                of: upload.id,
+                key: object.key,
+                in: object.bucket,
+                checksums: checksums
+            )
+            parts.append(CompletedPart(number: part.number, eTag: part.eTag, checksums: part.checksums))
+        }
+        return parts
     }
 
     private func stage(

@@ -246,6 +246,47 @@ import Testing
         #expect(try target.stagedFiles().isEmpty)
     }
 
+    @Test func aDamagedUploadLeavesWhatIsThere() async throws {
+        try await fill()
+        var (archive, _) = try await export(prefix: "multi")
+        let store = try await ObjectStore.open(in: target)
+        _ = try await store.createBucket(videos, owner: "o")
+        try await store.put([1, 2, 3], as: "multi")
+        await store.close()
+        let place = archive.readableBytes / 2
+        archive.setInteger(archive.getInteger(at: place, as: UInt8.self).map { $0 ^ 1 } ?? 0, at: place)
+        let error = await #expect(throws: ObjectStoreError.self) { try await importArchive(archive) }
+        #expect(error?.code == .invalidArchive)
+        let again = try await ObjectStore.open(in: target)
+        #expect(try await again.bytes(of: "multi") == [1, 2, 3])
+        #expect(try await again.uploads(in: videos).uploads.isEmpty)
+        await again.close()
+    }
+
+    @Test func whatIsReplacedDuringAnExportIsInIt() async throws {
+        let store = try await ObjectStore.open(in: directory)
+        _ = try await store.createBucket(videos, owner: "o")
+        for key in ["a", "b", "c"] { try await store.put([1], as: key) }
+        let access = try await StoreAccess.open(at: FilePath(directory.path), isExclusive: false)
+        var pieces = 0
+        var archive = ByteBuffer()
+        let summary = try await StoreExport(access).run { piece in
+            pieces += 1
+            archive.writeImmutableBuffer(piece)
+            guard pieces == 2 else { return }
+            // Listed already, and replaced or deleted before it is written.
+            try await store.put([2], as: "b")
+            _ = try await store.delete([objectKey("c")], in: videos)
+        }
+        await access.close()
+        await store.close()
+        #expect(summary.skipped == 0 && summary.objects == 2)
+        #expect(try await importArchive(archive).objects == 2)
+        let copy = try await ObjectStore.open(in: target)
+        #expect(try await copy.bytes(of: "b") == [2])
+        await copy.close()
+    }
+
     @Test func objectsWithoutContentAreLeftOut() async throws {
         try await fill()
         let store = try await ObjectStore.open(in: directory)
