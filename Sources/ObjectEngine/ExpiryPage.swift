@@ -36,12 +36,6 @@ package struct NoncurrentPlace: Sendable, Hashable {
     let noncurrent: Int
 }
 
-/// A place in a walk through uploads.
-package struct UploadPlace: Sendable, Hashable {
-    let key: String
-    let id: String
-}
-
 extension ObjectVersion {
     /// What deletes this very version, unless it has become something else meanwhile.
     package var deletion: Deletion {

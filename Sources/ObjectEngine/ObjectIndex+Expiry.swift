@@ -2,28 +2,6 @@ import GRDB
 import Model
 
 extension ObjectIndex {
-    /// Objects last written before an instant, out of `limit` in the order of keys.
-    func expirableObjects(
-        in name: BucketName,
-        prefix: String,
-        modifiedBefore limitingInstant: Instant,
-        after: String?,
-        limit: Int
-    ) throws -> ExpiryPage<ObjectRecord, String> {
-        let bucket = try bucketRow(name)
-        let seek = Seek(prefix: prefix, delimiter: nil, after: after)
-        guard let from = seek.from else { return ExpiryPage(items: [], next: nil) }
-        var items: [ObjectRecord] = []
-        var steps = Steps<String>(limit: limit)
-        let rows = try cursor(bucket.id, from: from, until: seek.end)
-        while let row = try rows.next() {
-            guard steps.take(row[0]) else { break }
-            guard (row[3] as Int64) < limitingInstant.nanoseconds else { continue }
-            items.append(try Self.record(row, in: bucket))
-        }
-        return ExpiryPage(items: items, next: steps.next)
-    }
-
     /// Versions and markers that something newer replaced before an instant, out of `limit`.
     func noncurrentVersions(
         in name: BucketName,

@@ -242,10 +242,8 @@ import Testing
             { _ = try await $0.setTags(TagSet(), of: objectKey("k"), in: nowhere) },
             { _ = try await $0.listVersions(in: nowhere) },
             { _ = try await $0.delete([Deletion(objectKey("k"))], in: nowhere) },
-            { _ = try await $0.expirableObjects(in: nowhere, modifiedBefore: clock.now()) },
             { _ = try await $0.noncurrentVersions(in: nowhere, replacedBefore: clock.now()) },
             { _ = try await $0.lonelyMarkers(in: nowhere) },
-            { _ = try await $0.expirableUploads(in: nowhere, initiatedBefore: clock.now()) },
         ]
         for operation in operations {
             let error = await #expect(throws: ObjectStoreError.self) { try await operation(store) }
