@@ -1,3 +1,4 @@
+import DurableSQLite
 import GRDB
 import Model
 
@@ -44,5 +45,18 @@ struct ObjectIndex {
     static func contentID(_ text: String) throws(ObjectStoreError) -> ContentID {
         guard let id = ContentID(text) else { throw damaged("a content") }
         return id
+    }
+}
+
+extension DurableDatabase {
+    /// Runs `body` on a snapshot of the index.
+    func readIndex<T: Sendable>(
+        _ body: @escaping @Sendable (ObjectIndex) throws -> T
+    ) async throws(ObjectStoreError) -> T {
+        do {
+            return try await read { try body(ObjectIndex($0)) }
+        } catch {
+            throw ObjectStoreError(index: error)
+        }
     }
 }

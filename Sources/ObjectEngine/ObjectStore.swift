@@ -130,11 +130,7 @@ package final class ObjectStore: Sendable {
     func read<T: Sendable>(
         _ body: @escaping @Sendable (ObjectIndex) throws -> T
     ) async throws(ObjectStoreError) -> T {
-        do {
-            return try await database.read { try body(ObjectIndex($0)) }
-        } catch {
-            throw ObjectStoreError(index: error)
-        }
+        try await database.readIndex(body)
     }
 
     /// Runs `body` in a transaction of the index; durable on return.

@@ -63,11 +63,7 @@ package final class StoreAccess: Sendable {
     func read<T: Sendable>(
         _ body: @escaping @Sendable (ObjectIndex) throws -> T
     ) async throws(ObjectStoreError) -> T {
-        do {
-            return try await database.read { try body(ObjectIndex($0)) }
-        } catch {
-            throw ObjectStoreError(index: error)
-        }
+        try await database.readIndex(body)
     }
 
     /// Changes the index; only where nobody else has the store open.

@@ -37,7 +37,6 @@ extension S3Responder {
     ///
     /// - Throws: `S3Error` with `noSuchBucket`, and as `BucketRules`; as `ObjectStore.facts`.
     func allows(_ need: AccessNeed, _ exchange: S3Exchange) async throws -> Bool {
-        let principal = exchange.proof.principal
         guard let bucket = need.bucket, let facts = try await facts(of: bucket, exchange) else {
             // What there is no bucket for, only administrators do; what they cannot do, the operation says.
             guard need.bucket != nil, need.action != .createBucket, !exchange.isByAdministrator else {
@@ -45,6 +44,37 @@ extension S3Responder {
             }
             throw S3Error(.noSuchBucket)
         }
+        return try await allows(need, in: bucket, facts, exchange) {
+            guard let key = need.key, need.action == .getObject || need.action == .getObjectVersion,
+                case .object(let record) = try await store.find(key, version: need.version, in: bucket)
+            else { return nil }
+            return record.attributes.accessControl
+        }
+    }
+
+    /// Decides again about an object that was looked up: it may have come, with another access control list, after the
+    /// request was let pass.
+    ///
+    /// - Throws: as `authorise`.
+    func requireReading(_ record: ObjectRecord, version: VersionID?, _ exchange: S3Exchange) async throws {
+        guard !exchange.isByAdministrator else { return }
+        let bucket = record.bucket
+        guard let facts = try await facts(of: bucket, exchange) else { throw S3Error(.noSuchBucket) }
+        let need = AccessNeed(version == nil ? .getObject : .getObjectVersion, bucket, record.key, version: version)
+        let isAllowed = try await allows(need, in: bucket, facts, exchange) { record.attributes.accessControl }
+        guard isAllowed else { throw S3Error(.accessDenied) }
+    }
+
+    /// - Parameter list: the access control list of the object, asked for where the bucket's rules leave it open; `nil`
+    ///   where there is none that counts.
+    private func allows(
+        _ need: AccessNeed,
+        in bucket: BucketName,
+        _ facts: BucketFacts,
+        _ exchange: S3Exchange,
+        list: () async throws -> CannedAccessControl?
+    ) async throws -> Bool {
+        let principal = exchange.proof.principal
         let rules = try rulesCache.rules(facts, of: bucket).access
         let isList = need.action == .listBucket || need.action == .listBucketVersions
         let request = AccessRequest(
@@ -54,33 +84,7 @@ extension S3Responder {
         switch rules.verdict(on: request, by: principal) {
         case .allowed: return true
         case .denied: return false
-        case .undecided: break
-        }
-        guard let key = need.key, need.action == .getObject || need.action == .getObjectVersion,
-            case .object(let record) = try await store.find(key, version: need.version, in: bucket)
-        else { return false }
-        return rules.allows(record.attributes.accessControl, request, by: principal)
-    }
-
-    /// Decides again about an object that was looked up: it may have come, with another access control list, after the
-    /// request was let pass.
-    ///
-    /// - Throws: as `authorise`.
-    func requireReading(_ record: ObjectRecord, version: VersionID?, _ exchange: S3Exchange) async throws {
-        guard !exchange.isByAdministrator else { return }
-        guard let facts = try await facts(of: record.bucket, exchange) else { throw S3Error(.noSuchBucket) }
-        let rules = try rulesCache.rules(facts, of: record.bucket).access
-        let request = AccessRequest(
-            version == nil ? .getObject : .getObjectVersion, bucket: record.bucket.text, key: record.key.text,
-            facts: rules.policy == nil ? [:] : exchange.policyFacts(isList: false)
-        )
-        switch rules.verdict(on: request, by: exchange.proof.principal) {
-        case .allowed: return
-        case .denied: throw S3Error(.accessDenied)
-        case .undecided: break
-        }
-        guard rules.allows(record.attributes.accessControl, request, by: exchange.proof.principal) else {
-            throw S3Error(.accessDenied)
+        case .undecided: return try await list().map { rules.allows($0, request, by: principal) } ?? false
         }
     }
 
