@@ -17,6 +17,7 @@ package final class Notifications: Sendable {
     }
 
     private let store: ObjectStore
+    private let state: ClusterState
     private let catalog: ServiceCatalog
     private let signals: [String: Signal]
     /// Webhooks that are not declared now but were once.
@@ -56,7 +57,8 @@ package final class Notifications: Sendable {
             )
         }
         return Notifications(
-            store: store, catalog: catalog, declared: declared, undeclared: undeclared, logger: logger)
+            store: store, state: state, catalog: catalog, declared: declared, undeclared: undeclared, logger: logger
+        )
     }
 
     /// The targets that buckets name; `nil` where a configuration cannot be read.
@@ -72,12 +74,14 @@ package final class Notifications: Sendable {
 
     private init(
         store: ObjectStore,
+        state: ClusterState,
         catalog: ServiceCatalog,
         declared: [String],
         undeclared: Set<String>,
         logger: Logger
     ) {
         self.store = store
+        self.state = state
         self.catalog = catalog
         self.undeclared = undeclared
         self.logger = logger
@@ -141,6 +145,11 @@ package final class Notifications: Sendable {
     }
 
     // MARK: What is refused
+
+    /// Prepares for a bucket's new rules: events that came to nothing before them are not told again after a crash.
+    ///
+    /// - Throws: `StateStoreError`.
+    package func rulesWillChange() async throws { try await state.recordPassed() }
 
     /// Why a rule cannot be, in words; `nil` where it can.
     package func refusal(of rule: NotificationRule, in bucket: BucketName) -> String? {

@@ -19,6 +19,7 @@ package final class ObjectStore: Sendable {
     let database: DurableDatabase
     let files: ContentFiles
     let collector: GarbageCollector
+    private let garbage: GarbageNotice
     let bucketFacts = BucketFactsCache()
     let hot: HotObjects
     let now: @Sendable () -> Instant
@@ -46,13 +47,14 @@ package final class ObjectStore: Sendable {
         probe: (any FileSystemProbe)? = nil
     ) async throws(ObjectStoreError) -> ObjectStore {
         let hot = HotObjects(limit: Int(hotObjectLimit.bytes))
+        let garbage = GarbageNotice()
         let database: DurableDatabase
         do throws(DurableSQLiteError) {
             database = try await DurableDatabase.open(
                 at: directory.string + "/index.sqlite",
                 steps: Schema.steps,
                 durability: durability,
-                observer: ChangeNotices(hot: hot)
+                observer: ChangeNotices(hot: hot, garbage: garbage)
             )
         } catch {
             throw ObjectStoreError(index: error)
@@ -66,6 +68,7 @@ package final class ObjectStore: Sendable {
             database: database,
             files: files,
             hot: hot,
+            garbage: garbage,
             writesEvents: writesEvents,
             logger: logger,
             now: now
@@ -89,6 +92,7 @@ package final class ObjectStore: Sendable {
         database: DurableDatabase,
         files: ContentFiles,
         hot: HotObjects,
+        garbage: GarbageNotice,
         writesEvents: Bool,
         logger: Logger,
         now: @escaping @Sendable () -> Instant
@@ -96,6 +100,7 @@ package final class ObjectStore: Sendable {
         self.database = database
         self.files = files
         self.hot = hot
+        self.garbage = garbage
         self.now = now
         self.logger = logger
         self.writesEvents = writesEvents
@@ -189,7 +194,7 @@ package final class ObjectStore: Sendable {
     /// To be called after each commit that wrote an event or garbage.
     func announce(event: Bool = false) {
         if event { signal.yield() }
-        collector.wake()
+        if garbage.take() { collector.wake() }
     }
 
     /// Removes what writes left in `staging` that did not come to their commit.

@@ -148,7 +148,7 @@ enum S3Operation: Sendable, Hashable {
     private static func ofObject(_ request: ReceivedRequest) throws(S3Error) -> OfObject {
         let query = request.query
         let isCopy = request.header("x-amz-copy-source") != nil
-        let (operation, subresources): (OfObject, Set<String>) =
+        let (operation, subresources): (OfObject, [String]) =
             switch request.method {
             case "GET" where query.contains("uploadId"): (.listParts, ["uploadId"])
             case "GET" where query.contains("tagging"): (.getTagging, ["tagging", "versionId"])
@@ -193,7 +193,7 @@ private enum Subresources {
         "version-id-marker",
     ]
 
-    static func check(_ query: QueryItems, allowing allowed: Set<String>) throws(S3Error) {
+    static func check(_ query: QueryItems, allowing allowed: [String]) throws(S3Error) {
         for item in query.items where !allowed.contains(item.name) {
             let name = item.name.lowercased()
             let isHarmless =

@@ -19,6 +19,8 @@ struct HTTPFaces {
     let now: @Sendable () -> Instant
     let logger: Logger
 
+    private static let serverName = "Apus"
+
     func api(on address: ServeSettings.Address, ready: @escaping @Sendable () -> Void) -> any Service {
         Application(
             responder: gateway.router().buildResponder(), server: S3Server.http1(),
@@ -34,16 +36,17 @@ struct HTTPFaces {
         let (authenticator, notifications) = (authenticator, notifications)
         let responder = S3Responder(
             store: objects, domains: domains, secret: { authenticator.secret(forAccessKey: $0) },
-            notificationRefusal: { notifications.refusal(of: $0, in: $1) }, now: now
+            notificationRefusal: { notifications.refusal(of: $0, in: $1) },
+            notificationsWillChange: { try await notifications.rulesWillChange() }, now: now
         )
         return Application(
-            responder: responder, server: S3Server.http1(), configuration: configuration(address),
-            onServerRunning: { _ in ready() }, logger: quiet
+            responder: responder, server: S3Server.http1(hot: (responder, Self.serverName)),
+            configuration: configuration(address), onServerRunning: { _ in ready() }, logger: quiet
         )
     }
 
     private func configuration(_ address: ServeSettings.Address) -> ApplicationConfiguration {
-        ApplicationConfiguration(address: .hostname(address.host, port: address.port), serverName: "Apus")
+        ApplicationConfiguration(address: .hostname(address.host, port: address.port), serverName: Self.serverName)
     }
 
     /// The server's own messages are for debugging.
