@@ -30,6 +30,7 @@ demo:
 
 test: unit compatibility
 	scripts/install-deps.sh chaos
+	APUS=.build/debug/apus Tests/Chaos/run.sh --seconds 5 --seed 5 --faults reset --sabotage
 	APUS=.build/debug/apus Tests/Chaos/run.sh --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(CHAOS_KNOWN)
 
 unit:

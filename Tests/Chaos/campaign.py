@@ -20,6 +20,7 @@ import traceback
 
 import image
 import leftovers
+import sabotage
 import services
 from cluster import Clock, Cluster
 from disk import KINDS, Disk
@@ -48,6 +49,9 @@ def arguments():
     parser.add_argument("--tolerate", default="", help="kinds of problems that do not fail the campaign, with commas")
     parser.add_argument("--disk", choices=KINDS, help="what clusters lie on (default: tmpfs as root, else none)")
     parser.add_argument("--no-containers", action="store_true", help="without container sandboxes")
+    parser.add_argument(
+        "--sabotage", action="store_true", help="do harm at the end, and fail unless all of it is found"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the directory also when all is well")
     parser.add_argument("--plan", action="store_true", help="print the plan and do nothing")
     options = parser.parse_args()
@@ -73,6 +77,7 @@ class Campaign:
         self.report = Report(plan, options.tolerate)
         self.ledger = Ledger()
         self.clusters = {}
+        self.harmed = []
         self.script_ledger = os.path.join(folder, "scripts.txt")
 
     def make_clusters(self):
@@ -98,7 +103,9 @@ class Campaign:
             self.disturb(links, has_containers)
             settled = self.settle()
             if settled:
-                self.judge(has_containers)
+                if self.options.sabotage:
+                    self.harmed = sabotage.harm(self.clusters)
+                self.judge()
             self.end()
 
     def disturb(self, links, has_containers):
@@ -154,8 +161,8 @@ class Campaign:
                     self.report.add("unsettled", f"{name}: {reason}")
         return False
 
-    def judge(self, has_containers):
-        oracle = Oracle(self.ledger, self.clusters, self.records, self.script_ledger, has_containers)
+    def judge(self):
+        oracle = Oracle(self.ledger, self.clusters, self.records, self.script_ledger)
         for problem in oracle.check():
             self.report.add(problem.kind, problem.text)
         self.report.facts["jobs"] = ", ".join(f"{name} {len(jobs)}" for name, jobs in oracle.jobs.items())
@@ -178,8 +185,12 @@ class Campaign:
             f"{name} {cluster.starts} (slowest {cluster.slowest_start:.2f} s)"
             for name, cluster in self.clusters.items()
         ) + (f"; {refused} refused" if refused else "")
+        process = sabotage.leave(self.clusters["B"]) if self.options.sabotage else None
         for text in leftovers.find(self.clusters, self.folder):
             self.report.add("leftover", text)
+        if process:
+            process.kill()
+            process.wait()
 
 
 def main():
@@ -202,6 +213,10 @@ def main():
         campaign.run()
         campaign.report.print()
         is_well = not campaign.report.failures
+        if options.sabotage:
+            missed = sabotage.missed(campaign.report, campaign.harmed)
+            print(f"chaos: of what was harmed on purpose, not found: {missed or 'nothing'}")
+            is_well = not missed
     except Exception:  # noqa: BLE001 # whatever it is, it is said, and what was started ends
         traceback.print_exc()
         return 2

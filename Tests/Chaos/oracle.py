@@ -27,11 +27,10 @@ class Problem:
 class Oracle:
     """Checks a settled line, whose clusters serve."""
 
-    def __init__(self, ledger, clusters, records, script_ledger, has_containers):
+    def __init__(self, ledger, clusters, records, script_ledger):
         self.ledger, self.clusters = ledger, clusters
         self.jobs = {name: records[name].jobs() for name in clusters}
         self.ran = self._ran(script_ledger)
-        self.has_containers = has_containers
         self.problems = []
         self.outcomes = collections.Counter()
         self.checked_bytes = 0
