@@ -106,6 +106,7 @@ class Campaign:
                 if self.options.sabotage:
                     self.harmed = sabotage.harm(self.clusters)
                 self.judge()
+                self.kill_once_more()
             self.end()
 
     def disturb(self, links, has_containers):
@@ -171,6 +172,18 @@ class Campaign:
         self.report.facts["jobs that ran again"] = f"{len(again)}, at most {max(again, default=1)} times"
         self.report.facts["bytes compared"] = oracle.checked_bytes
 
+    def kill_once_more(self):
+        """What is recorded stays recorded, and nothing begins again."""
+        before = {name: ended(self.records[name]) for name in "ABC"}
+        for cluster in self.clusters.values():
+            cluster.pause("kill", 0)
+        for name, records in self.records.items():
+            if records.waiting().keys() - {"garbage"}:
+                self.report.add("wrong", f"{name}: after a last SIGKILL there is work again: {records.waiting()}")
+            changed = before[name] ^ ended(records)
+            if changed:
+                self.report.add("wrong", f"{name}: changed by a last SIGKILL: {sorted(changed)[:5]}")
+
     def end(self):
         for name, cluster in self.clusters.items():
             status = cluster.end()
@@ -191,6 +204,10 @@ class Campaign:
         if process:
             process.kill()
             process.wait()
+
+
+def ended(records):
+    return {(job["name"], job["state"], job["exit_code"], job["finished"]) for job in records.jobs()}
 
 
 def main():

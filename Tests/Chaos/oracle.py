@@ -103,6 +103,8 @@ class Oracle:
 
     def _judge(self, job, possible, may_be_gone=False):
         """Whether a result must exist; says what is wrong with how the job ended. Counts outcomes."""
+        if job.has_ended and job.state != SUCCEEDED and not job.message:
+            self._say("wrong", f"{job}: it failed and nobody can read why")
         orders = {attempt.failures.get(job.service) for attempt in possible}
         if not job.has_ended:
             self._say("unended", f"{job}")
