@@ -2,7 +2,7 @@
 # Installs what a part of the project needs and does not find: Debian packages by name, and PyPI packages in .venv.
 # Does nothing, quickly, where everything is there.
 #
-#     scripts/install-deps.sh [build|lint|demo|test|bench]...     (default: test)
+#     scripts/install-deps.sh [build|lint|demo|test|chaos|bench]...     (default: test)
 #
 # Exit status 3: something is missing that only an administrator can install; the message says what to run.
 # Settings:
@@ -67,6 +67,12 @@ need_test() {
     need_python
     need_containers
     need busybox-static 'test -x /bin/busybox || test -x /usr/bin/busybox' "a root file system for the sandboxes' tests"
+    need util-linux 'command -v unshare' "keeps the chaos campaign in namespaces of its own"
+}
+
+need_chaos() {
+    need_test
+    need gcc 'command -v cc || command -v clang || command -v gcc' "compiles the clock that jumps"
 }
 
 need_bench() {
@@ -177,9 +183,9 @@ python_packages() {
 [ $# -gt 0 ] || set -- test
 for part in "$@"; do
     case $part in
-    build | lint | demo | test | bench) "need_$part" ;;
+    build | lint | demo | test | chaos | bench) "need_$part" ;;
     *)
-        echo "usage: scripts/install-deps.sh [build|lint|demo|test|bench]..." >&2
+        echo "usage: scripts/install-deps.sh [build|lint|demo|test|chaos|bench]..." >&2
         exit 2
         ;;
     esac
@@ -192,7 +198,7 @@ for part in "$@"; do
         python_packages demo $example/requirements.txt \
             --no-deps $example/requirements-nodeps.txt $example/requirements-input.txt
         ;;
-    test) python_packages test Compatibility/requirements.txt ;;
+    test | chaos) python_packages test Compatibility/requirements.txt ;;
     bench) python_packages bench Benchmarks/store/requirements.txt ;;
     esac
 done
