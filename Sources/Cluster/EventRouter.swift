@@ -98,7 +98,8 @@ package final class EventRouter: Service {
             let events = try await store.events(after: position, limit: Self.batch)
             guard let last = events.last else { return isIdle }
             var batch = Batch()
-            for event in events { try await add(event, to: &batch) }
+            let targets = try await notifications.targets(of: events)
+            for (event, targets) in zip(events, targets) { add(event, for: targets, to: &batch) }
             if batch.isEmpty {
                 state.pass(upTo: last.sequence)
             } else {
@@ -122,8 +123,7 @@ package final class EventRouter: Service {
         var isEmpty: Bool { jobs.isEmpty && deliveries.isEmpty }
     }
 
-    private func add(_ event: ObjectEvent, to batch: inout Batch) async throws {
-        let targets = try await notifications.targets(of: event)
+    private func add(_ event: ObjectEvent, for targets: Notifications.Targets, to batch: inout Batch) {
         let byInput = event.cause.isCreation ? catalog.services(triggeredBy: (event.bucket, event.key)) : []
         let services = Set(byInput).union(targets.services).sorted()
         guard !services.isEmpty || !targets.webhooks.isEmpty else { return }

@@ -34,6 +34,7 @@ package final class ObjectStore: Sendable {
     ///
     /// - `writesEvents`: whether new objects are told by events; not for those that an import brings back.
     /// - `hotObjectLimit`: for small objects in memory that were read lately.
+    /// - `syncInterval`: with `batch`, how long a change may wait to be made durable.
     /// - `probe`: for tests of what happens when the disk fails.
     ///
     /// - Throws: `newerVersion`, `damaged`, `io`, `storageFull`.
@@ -44,6 +45,7 @@ package final class ObjectStore: Sendable {
         logger: Logger,
         now: @escaping @Sendable () -> Instant,
         writesEvents: Bool = true,
+        syncInterval: Duration = DurableDatabase.syncInterval,
         probe: (any FileSystemProbe)? = nil
     ) async throws(ObjectStoreError) -> ObjectStore {
         let hot = HotObjects(limit: Int(hotObjectLimit.bytes))
@@ -54,7 +56,9 @@ package final class ObjectStore: Sendable {
                 at: directory.string + "/index.sqlite",
                 steps: Schema.steps,
                 durability: durability,
-                observer: ChangeNotices(hot: hot, garbage: garbage)
+                observer: ChangeNotices(hot: hot, garbage: garbage),
+                syncInterval: syncInterval,
+                aroundLogSync: FileSystemCalls(probe: probe).aroundLogSync
             )
         } catch {
             throw ObjectStoreError(index: error)
@@ -76,7 +80,7 @@ package final class ObjectStore: Sendable {
         do throws(ObjectStoreError) {
             try await files.run { () throws(ObjectStoreError) in
                 try files.prepareDirectories()
-                files.holdReserve()
+                if !files.holdReserve() { store.collector.restoreReserve() }
             }
             try await store.removeLeftovers(logger)
         } catch {

@@ -92,9 +92,10 @@ package struct S3Responder: HTTPResponder {
         }
         var headers = request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
         headers.append((name: "host", value: host))
-        let received = try ReceivedRequest(
+        let original = try ReceivedRequest(
             method: request.method.rawValue, target: target, headers: headers, virtualBucket: virtualBucket
         )
+        let received = original.withHeadersOfQuery
         trace.request = received
         if request.method == .options { return try await preflight(received, &trace) }
         let operation = try S3Operation(of: received)
@@ -108,7 +109,7 @@ package struct S3Responder: HTTPResponder {
         let exchange = S3Exchange(
             request: received,
             body: request.body,
-            proof: try authentication.authenticate(received),
+            proof: try authentication.authenticate(original),
             sourceAddress: context.sourceAddress,
             bucket: bucket,
             facts: facts,

@@ -16,11 +16,13 @@ package final class ClusterState: Sendable {
     /// - Throws: `StateStoreError` with `database`: the file cannot be opened, or a newer version made it.
     package static func open(
         at path: String,
-        durability: Durability = .always
+        durability: Durability = .always,
+        aroundLogSync: DurableDatabase.AroundLogSync? = nil
     ) async throws(StateStoreError) -> ClusterState {
         do {
             return ClusterState(
-                database: try await DurableDatabase.open(at: path, steps: Schema.steps, durability: durability)
+                database: try await DurableDatabase.open(
+                    at: path, steps: Schema.steps, durability: durability, aroundLogSync: aroundLogSync)
             )
         } catch {
             throw StateStoreError(
