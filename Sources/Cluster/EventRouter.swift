@@ -2,6 +2,7 @@ package import Logging
 import Metrics
 package import Model
 package import ObjectEngine
+import Scheduling
 import ServiceLifecycle
 package import StateStore
 
@@ -45,11 +46,11 @@ package final class EventRouter: Service {
 
     package func run() async throws {
         var position = try await state.routerPosition()
+        // Those before it may still be there; they go with the next ones.
         var discarded = position
         let signal = store.eventSignal.cancelOnGracefulShutdown()
         for await _ in signal {
-            position = await routeAllPatiently(after: position)
-            if position - discarded >= Self.discardAfter, await discard(through: position) { discarded = position }
+            position = await routeAllPatiently(after: position, &discarded)
         }
         // What comes after the signal's end is routed at the next start.
         _ = await discard(through: position)
@@ -58,11 +59,11 @@ package final class EventRouter: Service {
     /// Tries until all events are routed or the cluster stops.
     ///
     /// On a full disk, for example, they stay in the object store until then.
-    private func routeAllPatiently(after start: Int64) async -> Int64 {
+    private func routeAllPatiently(after start: Int64, _ discarded: inout Int64) async -> Int64 {
         var position = start
         while true {
             do {
-                try await routeAll(after: &position)
+                try await routeAll(after: &position, &discarded)
                 return position
             } catch {
                 if Task.isCancelled || Task.isShuttingDownGracefully { return position }
@@ -85,7 +86,9 @@ package final class EventRouter: Service {
         return true
     }
 
-    private func routeAll(after position: inout Int64) async throws {
+    /// Few are discarded at a time, also in a flood: uploads wait for each transaction.
+    private func routeAll(after position: inout Int64, _ discarded: inout Int64) async throws {
+        var lanes = EventLanes()
         while true {
             let events = try await store.events(after: position, limit: Self.batch)
             guard let last = events.last else { return }
@@ -94,9 +97,27 @@ package final class EventRouter: Service {
             try await state.route(batch.jobs, webhooks: batch.deliveries, upTo: last.sequence)
             eventCounter.increment(by: events.count)
             position = last.sequence
+            if position - discarded >= Self.discardAfter, await discard(through: position) { discarded = position }
             for service in Set(batch.jobs.map(\.service)) { scheduler.jobsAdded(to: service) }
             for webhook in Set(batch.deliveries.map(\.webhook)) { notifications.ring(webhook) }
+            let moreWait = events.count == Self.batch
+            if let look = lanes.routed(events.map(\.bucket), through: position, moreWait: moreWait) {
+                try await routeAhead(look, &lanes)
+            }
         }
+    }
+
+    /// Makes the jobs of what stands behind a flood.
+    ///
+    /// Webhooks are told in order, so not here.
+    private func routeAhead(_ look: EventLanes.Look, _ lanes: inout EventLanes) async throws {
+        let (events, through) = try await store.events(
+            after: look.after, besides: look.besides, reach: look.reach, limit: look.limit)
+        var batch = Batch()
+        for event in events { try await add(event, to: &batch) }
+        if !batch.jobs.isEmpty { try await state.routeAhead(batch.jobs) }
+        lanes.found(events.map(\.bucket), through: through)
+        for service in Set(batch.jobs.map(\.service)) { scheduler.jobsAdded(to: service) }
     }
 
     /// What some events come to.

@@ -20,6 +20,8 @@ package struct S3Responder: HTTPResponder {
     let store: ObjectStore
     /// Why a target cannot be told of a bucket's events; `nil` where it can.
     let notificationRefusal: @Sendable (NotificationRule, BucketName) -> String?
+    /// Why no content is taken in, in words; `nil` where it is.
+    let storageRefusal: @Sendable () -> String?
     let lifecycles = DerivedSettings<LifecycleConfiguration>()
     let authentication: S3Authentication
     let rulesCache = BucketRulesCache()
@@ -39,6 +41,7 @@ package struct S3Responder: HTTPResponder {
     ///   - domains: the domains below which buckets have host names.
     ///   - secret: the secret key and the principal of an access key; `nil` for one that is not known.
     ///   - notificationRefusal: why a target cannot be told of a bucket's events, in words; `nil` where it can.
+    ///   - storageRefusal: why no content is taken in at the moment, in words; `nil` where it is.
     ///   - now: the clock that signatures are held against.
     package init(
         store: ObjectStore,
@@ -47,11 +50,13 @@ package struct S3Responder: HTTPResponder {
         notificationRefusal: @escaping @Sendable (NotificationRule, BucketName) -> String? = { _, _ in
             "There are no targets of notifications here."
         },
+        storageRefusal: @escaping @Sendable () -> String? = { nil },
         now: @escaping @Sendable () -> Instant
     ) {
         self.store = store
         virtualHosts = VirtualHosts(domains)
         self.notificationRefusal = notificationRefusal
+        self.storageRefusal = storageRefusal
         authentication = S3Authentication(secret: secret, now: now)
     }
 
@@ -112,6 +117,7 @@ package struct S3Responder: HTTPResponder {
             channel: context.channel
         )
         try await authorise(operation, exchange)
+        if operation.addsContent, let reason = storageRefusal() { throw S3Error(.storageFull, reason) }
         do {
             return try await perform(operation, exchange)
         } catch {
