@@ -37,7 +37,7 @@ STORE = [
     "differential",
 ]
 CLUSTER = ["cors", "notification", "full_disk", "store", "oscar_python", "invocation", "webdav", "foreign_store"]
-CLUSTER += ["two_clusters", "crash"]
+CLUSTER += ["two_clusters", "crash", "pressure"]
 
 
 class Context:

@@ -2,6 +2,7 @@ package import Logging
 import Metrics
 package import Model
 package import ObjectEngine
+import Scheduling
 import ServiceLifecycle
 package import StateStore
 
@@ -49,11 +50,11 @@ package final class EventRouter: Service {
 
     package func run() async throws {
         var position = try await state.routerPosition()
+        // Those before it may still be there; they go with the next ones.
         var discarded = position
         let signal = store.eventSignal.cancelOnGracefulShutdown()
         for await _ in signal {
-            let isIdle = await routeAllPatiently(after: &position)
-            if position - discarded >= Self.discardAfter, await discard(through: position) { discarded = position }
+            let isIdle = await routeAllPatiently(after: &position, &discarded)
             if isIdle { try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.rest) } }
         }
         // What comes after the signal's end is routed at the next start.
@@ -65,10 +66,10 @@ package final class EventRouter: Service {
     /// On a full disk, for example, they stay in the object store until then.
     ///
     /// - Returns: whether they came to nothing.
-    private func routeAllPatiently(after position: inout Int64) async -> Bool {
+    private func routeAllPatiently(after position: inout Int64, _ discarded: inout Int64) async -> Bool {
         while true {
             do {
-                return try await routeAll(after: &position)
+                return try await routeAll(after: &position, &discarded)
             } catch {
                 if Task.isCancelled || Task.isShuttingDownGracefully { return true }
                 logger.error("events cannot be routed; trying again", metadata: ["error": "\(error)"])
@@ -91,8 +92,11 @@ package final class EventRouter: Service {
         return true
     }
 
+    /// Few are discarded at a time, also in a flood: uploads wait for each transaction.
+    ///
     /// - Returns: whether they came to nothing.
-    private func routeAll(after position: inout Int64) async throws -> Bool {
+    private func routeAll(after position: inout Int64, _ discarded: inout Int64) async throws -> Bool {
+        var lanes = EventLanes()
         var isIdle = true
         while true {
             let events = try await store.events(after: position, limit: Self.batch)
@@ -108,11 +112,30 @@ package final class EventRouter: Service {
             }
             eventCounter.increment(by: events.count)
             position = last.sequence
+            if position - discarded >= Self.discardAfter, await discard(through: position) { discarded = position }
             for service in Set(batch.jobs.map(\.service)) { scheduler.jobsAdded(to: service) }
             for webhook in Set(batch.deliveries.map(\.webhook)) { notifications.ring(webhook) }
+            let moreWait = events.count == Self.batch
+            if let look = lanes.routed(events.map(\.bucket), through: position, moreWait: moreWait) {
+                try await routeAhead(look, &lanes)
+            }
             // What came meanwhile has rung again.
-            if events.count < Self.batch { return isIdle }
+            guard moreWait else { return isIdle }
         }
+    }
+
+    /// Makes the jobs of what stands behind a flood.
+    ///
+    /// Webhooks are told in order, so not here.
+    private func routeAhead(_ look: EventLanes.Look, _ lanes: inout EventLanes) async throws {
+        let (events, through) = try await store.events(
+            after: look.after, besides: look.besides, reach: look.reach, limit: look.limit)
+        var batch = Batch()
+        let targets = try await notifications.targets(of: events)
+        for (event, targets) in zip(events, targets) { add(event, for: targets, to: &batch) }
+        if !batch.jobs.isEmpty { try await state.routeAhead(batch.jobs) }
+        lanes.found(events.map(\.bucket), through: through)
+        for service in Set(batch.jobs.map(\.service)) { scheduler.jobsAdded(to: service) }
     }
 
     /// What some events come to.

@@ -12,17 +12,17 @@ import SystemPackage
 package actor ServiceRegistry {
     private let data: DataDirectory
     private let store: ObjectStore
-    private let state: ClusterState
-    private let catalog: ServiceCatalog
-    private let scheduler: JobScheduler
+    let state: ClusterState
+    let catalog: ServiceCatalog
+    let scheduler: JobScheduler
     private let sandboxes: SandboxSet
     private let logs: JobLogs
     private let deliverySignal: Signal
     private let allowedImages: AllowedImages
     private let clusterStore: ServiceDefinition.ClusterStore
     private let httpClient: HTTPClient
-    private let now: @Sendable () -> Instant
-    private let logger: Logger
+    let now: @Sendable () -> Instant
+    let logger: Logger
     /// Services that are being changed right now: reserved before the first `await`.
     private var busy: Set<ServiceName> = []
 
@@ -64,6 +64,7 @@ package actor ServiceRegistry {
     /// example, gets its jobs at once, and starts them as soon as its files are there.
     package func load() async throws {
         let services = try await state.services()
+        let pauses = try await state.pauses()
         try await removeOldConfigurations(services)
         for stored in services {
             do {
@@ -71,7 +72,8 @@ package actor ServiceRegistry {
                 let service = RegisteredService(
                     definition: definition, version: stored.version,
                     configuration: configuration(stored.name, stored.version), sandbox: sandboxes.kind(for: definition),
-                    madeBuckets: stored.madeBuckets, created: stored.created, updated: stored.updated
+                    madeBuckets: stored.madeBuckets, created: stored.created, updated: stored.updated,
+                    pause: pauses[stored.name]
                 )
                 // Before anything can fail: an event that passes a service by makes no job for it, ever.
                 catalog.set(service)
@@ -106,7 +108,7 @@ package actor ServiceRegistry {
         await finishLoading(service)
     }
 
-    private func publish(_ service: RegisteredService) {
+    func publish(_ service: RegisteredService) {
         catalog.set(service)
         scheduler.serviceRegistered(service)
     }
@@ -185,7 +187,7 @@ package actor ServiceRegistry {
         var service = RegisteredService(
             definition: definition, version: version, configuration: configuration(definition.name, version),
             sandbox: sandboxes.kind(for: definition), madeBuckets: old?.madeBuckets ?? [],
-            created: old?.created ?? now(), updated: now()
+            created: old?.created ?? now(), updated: now(), pause: old?.pause
         )
         var saga = Saga()
         do {
@@ -308,7 +310,7 @@ package actor ServiceRegistry {
     }
 
     /// Runs a change while nobody else changes that service.
-    private func reserving<T>(
+    func reserving<T>(
         _ name: ServiceName,
         _ change: () async throws -> T
     ) async throws -> T {

@@ -12,6 +12,21 @@ extension ObjectStore {
         try await read { try $0.events(after: sequence, limit: limit) }
     }
 
+    /// The oldest events behind that sequence number that are of other buckets than these, in order.
+    ///
+    /// Passes over the others, so it looks at `reach` numbers at most.
+    ///
+    /// - Returns: the events, and the number up to which all that there are were looked at.
+    /// - Throws: `io`, `closed`.
+    package func events(
+        after sequence: Int64,
+        besides buckets: [BucketName],
+        reach: Int64,
+        limit: Int
+    ) async throws(ObjectStoreError) -> (events: [ObjectEvent], through: Int64) {
+        try await read { try $0.events(after: sequence, besides: buckets, reach: reach, limit: limit) }
+    }
+
     /// Gives events from now on numbers behind that one.
     ///
     /// For a reader that remembers its place on its own: where the store lost its last events, in a power cut or

@@ -22,6 +22,8 @@ package struct S3Responder: HTTPResponder {
     let notificationRefusal: @Sendable (NotificationRule, BucketName) -> String?
     /// To be called before a bucket gets other rules of notification.
     let notificationsWillChange: @Sendable () async throws -> Void
+    /// Why no content is taken in, in words; `nil` where it is.
+    let storageRefusal: @Sendable () -> String?
     let lifecycles = DerivedSettings<LifecycleConfiguration>()
     let authentication: S3Authentication
     let rulesCache = BucketRulesCache()
@@ -42,6 +44,7 @@ package struct S3Responder: HTTPResponder {
     ///   - secret: the secret key and the principal of an access key; `nil` for one that is not known.
     ///   - notificationRefusal: why a target cannot be told of a bucket's events, in words; `nil` where it can.
     ///   - notificationsWillChange: is called before a bucket gets other rules of notification.
+    ///   - storageRefusal: why no content is taken in at the moment, in words; `nil` where it is.
     ///   - now: the clock that signatures are held against.
     package init(
         store: ObjectStore,
@@ -51,12 +54,14 @@ package struct S3Responder: HTTPResponder {
             "There are no targets of notifications here."
         },
         notificationsWillChange: @escaping @Sendable () async throws -> Void = {},
+        storageRefusal: @escaping @Sendable () -> String? = { nil },
         now: @escaping @Sendable () -> Instant
     ) {
         self.store = store
         virtualHosts = VirtualHosts(domains)
         self.notificationRefusal = notificationRefusal
         self.notificationsWillChange = notificationsWillChange
+        self.storageRefusal = storageRefusal
         authentication = S3Authentication(secret: secret, now: now)
     }
 
@@ -118,6 +123,7 @@ package struct S3Responder: HTTPResponder {
             channel: context.channel
         )
         try await authorise(operation, exchange)
+        if operation.addsContent, let reason = storageRefusal() { throw S3Error(.storageFull, reason) }
         do {
             return try await perform(operation, exchange)
         } catch {

@@ -14,14 +14,15 @@ extension ClusterState {
     /// Commits the jobs of a batch of events and what webhooks are to be told of them, and that the events up to
     /// `position` are done, in one transaction.
     ///
-    /// An event's job that is there already, and a job whose service is gone, are left out, so routing an event twice is harmless.
+    /// Events that were routed ahead make no jobs again. An event's job that is there already, and a job whose service is gone, are left out, so routing an event twice is harmless.
     package func route(
         _ jobs: [NewJob],
         webhooks deliveries: [NewWebhookDelivery] = [],
         upTo position: Int64
     ) async throws(StateStoreError) {
         try await write { database in
-            for job in jobs { try Self.insert(job, database) }
+            let ahead = try Self.takeRoutedAhead(upTo: position, database)
+            for job in jobs where !ahead.contains(job.eventSequence ?? 0) { try Self.insert(job, database) }
             for delivery in deliveries { try Self.insert(delivery, database) }
             try Self.record(position, database)
         }
@@ -54,9 +55,10 @@ extension ClusterState {
 
     /// Commits one job that a client posted.
     ///
-    /// - Throws: `alreadyExists` where a job has that name; `notFound` where the service is gone.
-    package func enqueue(_ job: NewJob) async throws(StateStoreError) {
+    /// - Throws: `alreadyExists` where a job has that name; `notFound` where the service is gone; `queueFull`.
+    package func enqueue(_ job: NewJob, limits: QueueLimits = QueueLimits()) async throws(StateStoreError) {
         try await write { database in
+            try Self.check(limits, for: job.service, database)
             try Self.insert(job, database)
             guard database.changesCount == 0 else { return }
             let sql = "SELECT EXISTS (SELECT 1 FROM job WHERE name = ?)"

@@ -80,5 +80,8 @@ enum Schema {
                 CREATE TABLE webhook (name TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
                 """
         ),
+        queueCounts,
+        pauses,
+        routedAhead,
     ]
 }

@@ -16,6 +16,7 @@ struct HTTPFaces {
     let objects: ObjectStore
     let authenticator: Authenticator
     let notifications: Notifications
+    let scheduler: JobScheduler
     let now: @Sendable () -> Instant
     let logger: Logger
 
@@ -33,11 +34,12 @@ struct HTTPFaces {
         domains: [String],
         ready: @escaping @Sendable () -> Void
     ) -> any Service {
-        let (authenticator, notifications) = (authenticator, notifications)
+        let (authenticator, notifications, scheduler) = (authenticator, notifications, scheduler)
         let responder = S3Responder(
             store: objects, domains: domains, secret: { authenticator.secret(forAccessKey: $0) },
             notificationRefusal: { notifications.refusal(of: $0, in: $1) },
-            notificationsWillChange: { try await notifications.rulesWillChange() }, now: now
+            notificationsWillChange: { try await notifications.rulesWillChange() },
+            storageRefusal: { scheduler.storageRefusal }, now: now
         )
         return Application(
             responder: responder, server: S3Server.http1(hot: (responder, Self.serverName)),

@@ -25,6 +25,13 @@ package struct ClusterFixture: Sendable {
         package var runsAllAsProcesses = true
         package var retention = Retention()
         package var webhooks: [Webhook] = []
+        package var queueLimit: Int?
+        package var shares: [String: Int] = [:]
+        /// What the machine has left, as the watch over it finds it.
+        package var sample: @Sendable () async -> [Pressure.Resource: Pressure.Level] = { [:] }
+        package var clocks: ResourceWatch.Clocks = {
+            (ClusterFixture.now(), ContinuousClock.now - ClusterFixture.begin)
+        }
         /// How long one delivery to a webhook may take.
         package var webhookTimeout = Duration.seconds(10)
         package var stateDurability = Durability.never
@@ -48,6 +55,7 @@ package struct ClusterFixture: Sendable {
     package let buckets: BucketDesk
     package let images: ImageDesk
     package let status: ClusterStatus
+    package let resources: ResourceWatch
     package let housekeeper: Housekeeper
     private let sandboxes: SandboxSet
     package let logger: Logger
@@ -56,6 +64,8 @@ package struct ClusterFixture: Sendable {
     private let router: EventRouter
     private let deliveries: DeliveryService
     private let recovery: Recovery
+
+    private static let begin = ContinuousClock.now
 
     package static let now: @Sendable () -> Instant = {
         var time = timespec()
@@ -100,7 +110,7 @@ package struct ClusterFixture: Sendable {
             deliverySignal: signal, now: now, logger: logger
         )
         scheduler = JobScheduler(
-            capacity: options.capacity, store: state, grace: options.grace, logger: logger,
+            capacity: options.capacity, shares: options.shares, store: state, grace: options.grace, logger: logger,
             execute: { await executor.execute($0) }
         )
         allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
@@ -112,9 +122,15 @@ package struct ClusterFixture: Sendable {
         recovery = Recovery(
             data: data, state: state, sandboxes: sandboxes, registry: registry, executor: executor, logger: logger
         )
-        jobs = JobBoard(data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, now: now)
+        jobs = JobBoard(
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs,
+            queueLimit: options.queueLimit, now: now)
+        resources = ResourceWatch(
+            scheduler: scheduler, state: state, deliverySignal: signal, sample: options.sample, clocks: options.clocks,
+            logger: logger)
         status = ClusterStatus(
-            store: objects, jobs: jobs, scheduler: scheduler, nodeName: "node", started: Instant(seconds: 1_700_000_000)
+            store: objects, jobs: jobs, scheduler: scheduler, resources: resources, nodeName: "node",
+            started: Instant(seconds: 1_700_000_000)
         )
         runs = RunDispatcher(
             data: data, store: objects, catalog: catalog, sandboxes: sandboxes, scheduler: scheduler,

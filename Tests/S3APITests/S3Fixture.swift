@@ -24,7 +24,12 @@ struct S3Fixture: Sendable {
     let store: ObjectStore
 
     /// Runs `body` against a server with the bucket `bucket`.
-    static func run(_ body: @escaping @Sendable (S3Fixture) async throws -> Void) async throws {
+    ///
+    /// - Parameter storageRefusal: why the server takes no content.
+    static func run(
+        storageRefusal: @escaping @Sendable () -> String? = { nil },
+        _ body: @escaping @Sendable (S3Fixture) async throws -> Void
+    ) async throws {
         try await FileSystem.shared.withTemporaryDirectory { _, path in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let store = try await ObjectStore.open(at: path, durability: .never, logger: logger, now: { time })
@@ -33,6 +38,7 @@ struct S3Fixture: Sendable {
                 domains: ["localhost", "s3.localhost"],
                 secret: secret,
                 notificationRefusal: { rule, _ in rule.targetName == "audit" ? nil : "nobody" },
+                storageRefusal: storageRefusal,
                 now: { time }
             )
             let server = S3Server.http1(hot: (responder, Self.nameInHotAnswers))
