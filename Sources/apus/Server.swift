@@ -179,8 +179,10 @@ struct Server {
     }
 
     private func serve(grace: Duration) async throws {
+        // After the grace time jobs get another ten seconds to end, and connections theirs.
+        let deadline = ShutdownDeadline(limit: grace + .seconds(2), sandboxes: sandboxes, logger: logger)
         var configuration = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+            services: services + [deadline], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
         )
         configuration.maximumGracefulShutdownDuration = grace + .seconds(20)
         let group = ServiceGroup(configuration: configuration)
