@@ -179,8 +179,8 @@ struct Server {
     }
 
     private func serve(grace: Duration) async throws {
-        // After the grace time jobs get another ten seconds to end, and connections theirs.
-        let deadline = ShutdownDeadline(limit: grace + .seconds(2), sandboxes: sandboxes, logger: logger)
+        // Jobs have the grace time and what they take to end, connections another 20 seconds.
+        let deadline = ShutdownDeadline(limit: grace + .seconds(40), sandboxes: sandboxes, logger: logger)
         var configuration = ServiceGroupConfiguration(
             services: services + [deadline], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
         )
