@@ -10,6 +10,7 @@ import threading
 import time
 
 from apus import Apus
+
 from processes import alive, environment, stopped
 
 # The most files that a server may have open: few enough for a flood to reach.

@@ -74,8 +74,9 @@ class Plan:
 
     def __init__(self, seed, seconds, rate=2.0, pause=2.5, kinds=None):
         self.seed, self.seconds = seed, seconds
+        self.kinds = set(kinds or FAULTS)
         self.operations = self._operations(random.Random(f"operations {seed}"), rate)
-        self.faults = self._faults(random.Random(f"faults {seed}"), pause, kinds or FAULTS)
+        self.faults = self._faults(random.Random(f"faults {seed}"), pause, self.kinds)
         self.bytes = sum(operation.size for operation in self.operations)
 
     def _moments(self, chance, rate):
