@@ -23,7 +23,7 @@ package struct EventLanes: Sendable {
     private var lookedThrough: Int64 = 0
     private var routed = 0
 
-    package init(batches: Int = 16, reach: Int64 = 250_000, limit: Int = 256) {
+    package init(batches: Int = 2, reach: Int64 = 250_000, limit: Int = 256) {
         self.batches = max(1, batches)
         self.reach = max(1, reach)
         self.limit = max(1, limit)
