@@ -60,7 +60,8 @@ package actor ServiceRegistry {
 
     /// Brings the services of an earlier run back.
     ///
-    /// One that cannot be read is reported and left in the store.
+    /// One that cannot be read is reported and left in the store. One whose files cannot be written, on a full disk for
+    /// example, gets its jobs at once, and starts them as soon as its files are there.
     package func load() async throws {
         let services = try await state.services()
         let pauses = try await state.pauses()
@@ -74,14 +75,37 @@ package actor ServiceRegistry {
                     madeBuckets: stored.madeBuckets, created: stored.created, updated: stored.updated,
                     pause: pauses[stored.name]
                 )
-                // The folder is made again where it was lost: all of it is in the definition.
-                try await writeConfiguration(of: service)
-                publish(service)
+                // Before anything can fail: an event that passes a service by makes no job for it, ever.
+                catalog.set(service)
+                await finishLoading(service)
             } catch {
                 logger.error(
                     "a service cannot be loaded", metadata: ["service": "\(stored.name)", "error": "\(error)"])
             }
         }
+    }
+
+    private func finishLoading(_ service: RegisteredService) async {
+        do {
+            // The folder is made again where it was lost: all of it is in the definition.
+            try await writeConfiguration(of: service)
+            scheduler.serviceRegistered(service)
+        } catch {
+            logger.error(
+                "the files of a service cannot be written; its jobs wait until they can",
+                metadata: ["service": "\(service.name)", "error": "\(error)"]
+            )
+            // Nobody awaits this; it ends with its success, with the service, or with the program.
+            Task { [weak self] in
+                try await Task.sleep(for: .seconds(1))
+                await self?.finishLoadingLater(service)
+            }
+        }
+    }
+
+    private func finishLoadingLater(_ service: RegisteredService) async {
+        guard catalog[service.name]?.version == service.version else { return }
+        await finishLoading(service)
     }
 
     func publish(_ service: RegisteredService) {
@@ -259,9 +283,15 @@ package actor ServiceRegistry {
         let configuration = service.definition.functionConfig(clusterStore: clusterStore).prettyText()
         try await Folder.offload {
             try Folder.make(folder, mode: 0o755)
-            try Folder.writeDurably(folder.appending("script.sh"), script, mode: 0o755)
-            try Folder.writeDurably(folder.appending("function_config.yaml"), configuration, mode: 0o644)
+            try Self.write(script, to: folder.appending("script.sh"), mode: 0o755)
+            try Self.write(Array(configuration.utf8), to: folder.appending("function_config.yaml"), mode: 0o644)
         }
+    }
+
+    /// Writes a file unless it has these bytes already: a start must not need room on a full disk.
+    private static func write(_ bytes: [UInt8], to path: FilePath, mode: CInt) throws {
+        if Folder.size(of: path) == bytes.count, let present = try? Folder.readFile(path), present == bytes { return }
+        try Folder.writeDurably(path, bytes, mode: mode)
     }
 
     /// Removes the folders of services that are gone, and of earlier versions, which no job reads any more at the start.

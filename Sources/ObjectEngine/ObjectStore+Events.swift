@@ -40,10 +40,21 @@ extension ObjectStore {
 
     /// Forgets all events up to that sequence number, that included.
     ///
-    /// Numbers are not used again.
+    /// Numbers are not used again. On a full disk this fails rather than spend the room that deletions need: events
+    /// can be discarded at any time.
     ///
     /// - Throws: `storageFull`, `io`, `closed`.
     package func discardEvents(through sequence: Int64) async throws(ObjectStoreError) {
-        try await writeFreeing { try $0.discardEvents(through: sequence) }
+        try await write { index in
+            try index.discardEvents(through: sequence)
+            try index.forgetDepartures(through: sequence)
+        }
+    }
+
+    /// The buckets that were deleted when the event of that number, or a later one, was the last; oldest first.
+    ///
+    /// - Throws: `io`, `closed`.
+    package func departures(since sequence: Int64) async throws(ObjectStoreError) -> [BucketDeparture] {
+        try await read { try $0.departures(since: sequence) }
     }
 }

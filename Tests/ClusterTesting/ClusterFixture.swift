@@ -1,6 +1,6 @@
 import AsyncHTTPClient
 package import Cluster
-import DurableSQLite
+package import DurableSQLite
 import Glibc
 package import Logging
 package import Model
@@ -34,6 +34,9 @@ package struct ClusterFixture: Sendable {
         }
         /// How long one delivery to a webhook may take.
         package var webhookTimeout = Duration.seconds(10)
+        package var stateDurability = Durability.never
+        /// Stands around the syncs of the state's log, with `batch`.
+        package var aroundStateSync: DurableDatabase.AroundLogSync?
 
         package init() {}
     }
@@ -89,7 +92,8 @@ package struct ClusterFixture: Sendable {
         self.logger = logger
         data = try DataDirectory.open(at: path)
         objects = try await ObjectStore.open(at: data.objects, durability: .never, logger: logger, now: now)
-        state = try await ClusterState.open(at: data.stateFile.string, durability: .never)
+        state = try await ClusterState.open(
+            at: data.stateFile.string, durability: options.stateDurability, aroundLogSync: options.aroundStateSync)
         sandboxes = SandboxSet(
             process: ProcessSandbox(.init(dataDirectory: data.root)),
             container: { () async throws(SandboxError) in

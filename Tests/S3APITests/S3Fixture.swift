@@ -17,6 +17,9 @@ struct S3Fixture: Sendable {
     static let time = Instant(seconds: 1_700_000_000)
     static let credentials = S3Credentials(accessKey: "access", secretKey: "secret")
 
+    /// In the header `Server` of answers from memory; the others have none.
+    static let nameInHotAnswers = "hot"
+
     let http: any TestClientProtocol
     let store: ObjectStore
 
@@ -38,7 +41,8 @@ struct S3Fixture: Sendable {
                 storageRefusal: storageRefusal,
                 now: { time }
             )
-            let application = Application(responder: responder, server: S3Server.http1(), logger: logger)
+            let server = S3Server.http1(hot: (responder, Self.nameInHotAnswers))
+            let application = Application(responder: responder, server: server, logger: logger)
             try await application.test(.live) { http in
                 let fixture = S3Fixture(http: http, store: store)
                 try await fixture.send("PUT", "/bucket").expect(200)
