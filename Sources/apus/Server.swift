@@ -179,8 +179,10 @@ struct Server {
     }
 
     private func serve(grace: Duration) async throws {
+        // Jobs have the grace time and what they take to end, connections another 20 seconds.
+        let deadline = ShutdownDeadline(limit: grace + .seconds(40), sandboxes: sandboxes, logger: logger)
         var configuration = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+            services: services + [deadline], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
         )
         configuration.maximumGracefulShutdownDuration = grace + .seconds(20)
         let group = ServiceGroup(configuration: configuration)
