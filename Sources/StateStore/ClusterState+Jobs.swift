@@ -38,8 +38,8 @@ extension ClusterState {
             let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
             let rows = try Row.fetchAll(
                 database,
-                sql: "SELECT * FROM job \(condition) ORDER BY number DESC LIMIT ?",
-                arguments: arguments + [filter.limit + 1]
+                sql: "SELECT * FROM job \(filter.numbers ?? condition) ORDER BY number DESC LIMIT ?",
+                arguments: (filter.numbers == nil ? arguments : []) + [filter.limit + 1]
             )
             let jobs = try rows.prefix(filter.limit).map(JobRecord.init(row:))
             guard rows.count > filter.limit else { return (jobs, 0) }

@@ -88,6 +88,39 @@ struct QueueCountTests {
         }
     }
 
+    /// The narrowed query finds what reading everything would.
+    @Test(arguments: 0..<8 as Range<UInt64>) func pagesAreRight(seed: UInt64) async throws {
+        var random = SeededGenerator(seed: seed)
+        try await withState { state in
+            for name in ["a", "b"] { try await state.insert(try service(name)) }
+            for number in 0..<60 {
+                let name = Bool.random(using: &random) ? "a" : "b"
+                try await state.enqueue(try job("\(name)-\(number)", of: name))
+                guard let record = try await state.job(named: try JobName("\(name)-\(number)")) else { continue }
+                if Bool.random(using: &random) { try await state.advance(record.number, to: .running, attempts: 1) }
+                if Int.random(in: 0..<3, using: &random) == 0 {
+                    _ = try await state.end(record.number, as: .failed, at: time(30), result: AttemptResult())
+                }
+            }
+            let all = try await state.jobs(JobFilter(limit: 1000)).jobs
+            for _ in 0..<40 {
+                let filter = JobFilter(
+                    service: Bool.random(using: &random) ? try ServiceName("a") : nil,
+                    states: Set(JobState.allCases.filter { _ in Bool.random(using: &random) }),
+                    before: Bool.random(using: &random) ? Int64.random(in: 0...70, using: &random) : nil,
+                    limit: Int.random(in: 1...70, using: &random))
+                let matching = all.filter {
+                    (filter.service == nil || $0.service == filter.service)
+                        && (filter.states.isEmpty || filter.states.contains($0.state))
+                        && $0.number < filter.before ?? .max
+                }
+                let (page, remaining) = try await state.jobs(filter)
+                #expect(page == Array(matching.prefix(filter.limit)), "seed \(seed): \(filter)")
+                #expect(remaining == matching.count - page.count, "seed \(seed): \(filter)")
+            }
+        }
+    }
+
     @Test("counts are made for jobs of an older version")
     func migration() async throws {
         try await TemporaryFolder.with { folder in
