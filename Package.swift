@@ -75,7 +75,8 @@ let rooms: [[Target]] = [
         "ObjectEngine",
         ["Model", "S3Wire", "DurableSQLite", crypto, grdb, logging, nioCore, nioPosix, nioFileSystem, systemPackage]
     ),
-    room("StateStore", ["Model", "DurableSQLite", grdb, logging, systemPackage], tests: ["LoopbackServer"]),
+    room(
+        "StateStore", ["Model", "Scheduling", "DurableSQLite", grdb, logging, systemPackage], tests: ["LoopbackServer"]),
     room("Sandboxes", ["Model", logging, subprocess, systemPackage, nioCore, nioPosix]),
     room(
         "Providers",

@@ -7,7 +7,19 @@ enum Schema {
         SchemaStep("settings of buckets", sql: settings),
         SchemaStep("small contents, checks", sql: smallContents),
         SchemaStep("versions of objects, checksums of pieces, finished uploads", sql: versions),
+        SchemaStep("what jobs have put", sql: putMarks),
     ]
+
+    private static let putMarks = """
+        CREATE TABLE put_marks (
+            owner TEXT NOT NULL,
+            bucket TEXT NOT NULL,
+            key TEXT NOT NULL,
+            etag TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            PRIMARY KEY (owner, bucket, key)
+        ) STRICT, WITHOUT ROWID;
+        """
 
     private static let smallContents = """
         CREATE TABLE small_contents (
