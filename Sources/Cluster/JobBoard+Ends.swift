@@ -33,7 +33,10 @@ extension JobBoard {
             let path = data.events.appending(name.text)
             if event == nil, Folder.size(of: path) <= Self.largestEvent.bytes {
                 // The file of a job that has succeeded is gone.
-                event = try? await Folder.offload { try Folder.readFile(path) }
+                event = try? await Folder.offload {
+                    _ = try Folder.read(path, from: 0, atMost: 1)
+                    return try Folder.readFile(path)
+                }
             }
             return JobReport(
                 view: view, attempts: try await state.attempts(of: view.record.number), event: event)

@@ -22,7 +22,8 @@ extension JobBoard {
     /// - Parameters:
     ///   - name: what another cluster calls the job; a new name where `nil`.
     ///   - key: what the client calls the request.
-    /// - Throws: `ClusterError` with `notFound`, `alreadyExists`, `mismatch`, `failed`.
+    /// - Throws: `ClusterError` with `notFound`, `alreadyExists`, `mismatch`, `busy` where too many wait, `unavailable`
+    ///   where the disk has no room, `failed`.
     package func post(
         _ event: [UInt8],
         to service: ServiceName,
@@ -34,6 +35,7 @@ extension JobBoard {
         let key = Self.key(key, of: event, isNamed: name != nil)
         do {
             if let key, let known = try await state.outcome(of: key, for: service) { return try Self.known(known, key) }
+            try scheduler.checkStorage()
             guard let name else {
                 let name = JobName(service: service, unique: UniqueID.uuid())
                 return try await post(event, to: service, as: name, key, principal)
@@ -43,7 +45,7 @@ extension JobBoard {
             defer { _ = names.withLock { $0.remove(name) } }
             guard try await state.job(named: name) == nil else { throw Self.nameIsTaken(name) }
             return try await post(event, to: service, as: name, key, principal)
-        } catch { throw Self.translate(error) }
+        } catch { throw Self.translate(error, retryAfter: scheduler.expectedPause(of: service)) }
     }
 
     /// As above, for posts that nobody repeats.
@@ -93,7 +95,8 @@ extension JobBoard {
             event: isInline ? event : nil, created: now()
         )
         do {
-            let outcome = try await state.enqueue(job, key: key)
+            let limits = QueueLimits(service: catalog[service]?.definition.queue.limit, cluster: queueLimit)
+            let outcome = try await state.enqueue(job, key: key, limits: limits)
             if outcome == .queued {
                 scheduler.jobsAdded(to: service)
                 return PostedJob(name: name, isKnown: false)

@@ -24,10 +24,12 @@ package final class JobBoard: Sendable {
     let scheduler: JobScheduler
     let logs: JobLogs
     let steps: JobSteps
+    let queueLimit: Int?
     let now: @Sendable () -> Instant
     /// Names that other clusters gave and that are being posted right now.
     let names = Mutex<Set<JobName>>([])
 
+    /// - Parameter queueLimit: how many jobs of all services together may wait; `nil` for no limit.
     package init(
         data: DataDirectory,
         state: ClusterState,
@@ -35,6 +37,7 @@ package final class JobBoard: Sendable {
         scheduler: JobScheduler,
         logs: JobLogs,
         steps: JobSteps,
+        queueLimit: Int? = nil,
         now: @escaping @Sendable () -> Instant
     ) {
         self.data = data
@@ -43,6 +46,7 @@ package final class JobBoard: Sendable {
         self.scheduler = scheduler
         self.logs = logs
         self.steps = steps
+        self.queueLimit = queueLimit
         self.now = now
     }
 
@@ -181,7 +185,7 @@ package final class JobBoard: Sendable {
         ClusterError(code: .alreadyExists, message: "a job \"\(name)\" exists already")
     }
 
-    static func translate(_ error: any Error) -> ClusterError {
+    static func translate(_ error: any Error, retryAfter: Duration? = nil) -> ClusterError {
         if let known = error as? ClusterError { return known }
         guard let error = error as? StateStoreError else {
             return ClusterError(code: .failed, message: "the job could not be handled", cause: error)
@@ -189,6 +193,8 @@ package final class JobBoard: Sendable {
         switch error.code {
         case .notFound: return ClusterError(code: .notFound, message: error.message)
         case .alreadyExists: return ClusterError(code: .alreadyExists, message: error.message)
+        case .queueFull:
+            return ClusterError(code: .busy, message: error.message, retryAfter: retryAfter ?? .seconds(10))
         case .damaged, .database: return ClusterError(code: .failed, message: error.message, cause: error)
         }
     }

@@ -129,18 +129,33 @@ package final class JobExecutor: Sendable {
         deliveries: [NewDelivery] = [],
         notice: NewFailureNotice? = nil
     ) async throws -> JobRecord {
+        var hasFailed = false
         while true {
             switch await outcome(of: events, of: attempt, deliveries, notice) {
             case .success(let change?): return change.job
-            case .success(nil): throw Withdrawn()
+            case .success(nil):
+                // A commit that failed on a failing disk may turn out to have happened.
+                if hasFailed, let job = try await recorded(events, of: attempt) { return job }
+                throw Withdrawn()
             case .failure(let error):
                 try Task.checkCancellation()
+                hasFailed = true
                 var metadata = attempt.job.metadata
                 metadata["error"] = "\(error)"
                 logger.error("a job's step cannot be recorded; trying again", metadata: metadata)
                 try await Task.sleep(for: Self.patience)
             }
         }
+    }
+
+    /// The job where these events are what brought it to where it is.
+    private func recorded(_ events: [JobLifeCycle.Event], of attempt: Attempt) async throws -> JobRecord? {
+        var cycle = JobLifeCycle(state: attempt.job.state, attempts: attempt.job.attempts)
+        guard let actions = cycle.handle(events), let job = try await state.job(named: attempt.job.name),
+            job.attempts == cycle.attempts
+        else { return nil }
+        if actions.contains(.deliver) { deliverySignal.send() }
+        return job.state == cycle.state ? job : nil
     }
 
     private func outcome(
@@ -210,7 +225,15 @@ package final class JobExecutor: Sendable {
     func event(of attempt: Attempt) async throws -> [UInt8] {
         if let event = attempt.event { return event }
         let path = data.events.appending(attempt.job.name.text)
-        return try await Folder.offload { try Folder.readFile(path) }
+        do {
+            return try await Folder.offload {
+                // Fails where there is no file, which would read as an empty event.
+                _ = try Folder.read(path, from: 0, atMost: 1)
+                return try Folder.readFile(path)
+            }
+        } catch Errno.noSuchFileOrDirectory {
+            throw JobFailure(.input, message: "the job's event is not there any more; post it again")
+        }
     }
 
     // MARK: Ends

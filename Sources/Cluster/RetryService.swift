@@ -5,7 +5,6 @@ package import ObjectEngine
 import S3Wire
 import ServiceLifecycle
 package import StateStore
-import Synchronization
 
 /// Brings jobs back into the queue when their pause is over, and takes notices of failures to their buckets.
 package final class RetryService: Service {
@@ -13,8 +12,6 @@ package final class RetryService: Service {
     /// How long to wait before something that failed is tried again.
     private static let pause = Duration.seconds(5)
     private static let longestPause = Duration.seconds(60)
-    /// A smaller difference between the two clocks is no jump.
-    private static let jump = Duration.seconds(2)
 
     private let store: ObjectStore
     private let state: ClusterState
@@ -22,7 +19,6 @@ package final class RetryService: Service {
     private let signal: Signal
     private let now: @Sendable () -> Instant
     private let logger: Logger
-    private let clocks: Mutex<(wall: Instant, steady: ContinuousClock.Instant)>
 
     package init(
         store: ObjectStore,
@@ -38,7 +34,6 @@ package final class RetryService: Service {
         self.signal = signal
         self.now = now
         self.logger = logger
-        clocks = Mutex((now(), .now))
     }
 
     package func run() async throws {
@@ -65,27 +60,14 @@ package final class RetryService: Service {
     /// Does what is due; answers when to look again, `nil` for not before there is news.
     private func round() async -> Duration? {
         do {
-            try await followClock()
             let areTold = try await tellFailures()
             guard let next = try await release() else { return areTold ? nil : Self.longestPause }
-            // Not longer, so that a clock that is set is seen.
+            // Not longer, because a clock that is set moves the pauses.
             return min(max(next - now(), .milliseconds(50)), Self.longestPause)
         } catch {
             if !Task.isCancelled { logger.error("jobs cannot be tried again now", metadata: ["error": "\(error)"]) }
             return Self.pause
         }
-    }
-
-    /// Moves the pauses with a clock that was set: a job waits so long as it was said, whatever the time is called.
-    private func followClock() async throws {
-        let (wall, steady) = (now(), ContinuousClock.now)
-        let shift = clocks.withLock { clocks in
-            defer { clocks = (wall, steady) }
-            return (wall - clocks.wall) - (steady - clocks.steady)
-        }
-        guard shift < .zero - Self.jump || shift > Self.jump else { return }
-        logger.notice("the clock was set; pauses go on", metadata: ["seconds": "\(shift.seconds)"])
-        try await state.shiftRetries(by: shift)
     }
 
     /// Answers when the next job is due.

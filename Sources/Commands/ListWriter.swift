@@ -122,7 +122,7 @@ extension OutputFormat {
     switch state.lowercased() {
     case "succeeded": .green
     case "failed", "cancelled", "dead": .red
-    case "pending", "queued", "suspended": .yellow
+    case "pending", "queued", "suspended", "paused": .yellow
     case "running", "staging_in", "staging_out", "delivering": .cyan
     default: nil
     }

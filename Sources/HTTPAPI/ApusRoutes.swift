@@ -17,6 +17,7 @@ struct ApusRoutes: Sendable {
     func add(to group: RouterGroup<APIContext>) {
         group.get("jobs") { request, _ in try await jobs(request) }
         JobRoutes(gateway: gateway).add(to: group.group("jobs"))
+        PauseRoutes(gateway: gateway).add(to: group.group("services"))
         ImageRoutes(gateway: gateway).add(to: group.group("images"))
     }
 

@@ -146,7 +146,7 @@ extension ServiceDefinition {
             ("timeout", timeout?.json()),
             ("retry", retry?.json()),
             ("failure_output", failureOutput?.json()),
-        ]
+        ] + queue.members
     }
 
     private func clustersJSON(credentials: Credentials) -> JSONValue {

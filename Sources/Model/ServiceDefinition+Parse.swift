@@ -22,6 +22,7 @@ extension ServiceDefinition {
         definition.sandbox = sandbox
         try definition.normalise()
         try definition.check()
+        try definition.checkTotals()
         return definition
     }
 
@@ -116,6 +117,7 @@ extension ServiceDefinition {
         definition.timeout = try reader.duration("timeout")
         definition.retry = try RetryPolicy.read(reader)
         definition.failureOutput = try FailureOutput.read(reader, service: name)
+        definition.queue = try QueueRules(reader)
         return definition
     }
 

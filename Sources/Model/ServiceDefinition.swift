@@ -55,6 +55,7 @@ package struct ServiceDefinition: Sendable, Hashable {
     package var retry: RetryPolicy?
     /// Ours: where jobs that failed are told of.
     package var failureOutput: FailureOutput?
+    package var queue = QueueRules()
 
     package init(name: ServiceName, image: String, script: String) {
         self.name = name

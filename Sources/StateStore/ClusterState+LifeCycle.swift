@@ -85,16 +85,6 @@ extension ClusterState {
         }
     }
 
-    /// Makes all pauses shorter or longer, because the clock was set.
-    package func shiftRetries(by shift: Duration) async throws(StateStoreError) {
-        try await write { database in
-            try database.execute(
-                sql: "UPDATE job SET not_before = not_before + ? WHERE not_before IS NOT NULL",
-                arguments: [shift.nanoseconds]
-            )
-        }
-    }
-
     // MARK: Beginning anew
 
     /// Sends jobs that ended without success on their way again, at most so many as the filter's limit.

@@ -24,11 +24,16 @@ package enum PostOutcome: Sendable, Hashable {
 extension ClusterState {
     /// Commits one job that a client posted, unless the same was posted before.
     ///
-    /// - Throws: `alreadyExists` where a job has that name; `notFound` where the service is gone.
+    /// - Throws: `alreadyExists` where a job has that name; `notFound` where the service is gone; `queueFull`.
     @discardableResult
-    package func enqueue(_ job: NewJob, key: PostKey? = nil) async throws(StateStoreError) -> PostOutcome {
+    package func enqueue(
+        _ job: NewJob,
+        key: PostKey? = nil,
+        limits: QueueLimits = QueueLimits()
+    ) async throws(StateStoreError) -> PostOutcome {
         try await write { database in
             if let key, let known = try Self.outcome(of: key, job.service, database) { return known }
+            try Self.check(limits, for: job.service, database)
             try Self.insert(job, database)
             guard database.changesCount == 0 else {
                 if let key { try Self.insert(key, job.service, database.lastInsertedRowID, database) }

@@ -80,6 +80,9 @@ enum Schema {
                 CREATE TABLE webhook (name TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
                 """
         ),
+        queueCounts,
+        pauses,
+        routedAhead,
         SchemaStep("attempts, retries, idempotent posts, notices of failures", sql: attempts),
     ]
 

@@ -1,6 +1,6 @@
 import AsyncHTTPClient
 package import Cluster
-import DurableSQLite
+package import DurableSQLite
 import Glibc
 package import Logging
 package import Model
@@ -25,8 +25,18 @@ package struct ClusterFixture: Sendable {
         package var runsAllAsProcesses = true
         package var retention = Retention()
         package var webhooks: [Webhook] = []
+        package var queueLimit: Int?
+        package var shares: [String: Int] = [:]
+        /// What the machine has left, as the watch over it finds it.
+        package var sample: @Sendable () async -> [Pressure.Resource: Pressure.Level] = { [:] }
+        package var clocks: ResourceWatch.Clocks = {
+            (ClusterFixture.now(), ContinuousClock.now - ClusterFixture.begin)
+        }
         /// How long one delivery to a webhook may take.
         package var webhookTimeout = Duration.seconds(10)
+        package var stateDurability = Durability.never
+        /// Stands around the syncs of the state's log, with `batch`.
+        package var aroundStateSync: DurableDatabase.AroundLogSync?
 
         package init() {}
     }
@@ -45,6 +55,7 @@ package struct ClusterFixture: Sendable {
     package let buckets: BucketDesk
     package let images: ImageDesk
     package let status: ClusterStatus
+    package let resources: ResourceWatch
     package let housekeeper: Housekeeper
     private let sandboxes: SandboxSet
     package let logger: Logger
@@ -55,6 +66,8 @@ package struct ClusterFixture: Sendable {
     package let steps: JobSteps
     private let retries: RetryService
     private let recovery: Recovery
+
+    private static let begin = ContinuousClock.now
 
     package static let now: @Sendable () -> Instant = {
         var time = timespec()
@@ -81,7 +94,8 @@ package struct ClusterFixture: Sendable {
         self.logger = logger
         data = try DataDirectory.open(at: path)
         objects = try await ObjectStore.open(at: data.objects, durability: .never, logger: logger, now: now)
-        state = try await ClusterState.open(at: data.stateFile.string, durability: .never)
+        state = try await ClusterState.open(
+            at: data.stateFile.string, durability: options.stateDurability, aroundLogSync: options.aroundStateSync)
         sandboxes = SandboxSet(
             process: ProcessSandbox(.init(dataDirectory: data.root)),
             container: { () async throws(SandboxError) in
@@ -105,7 +119,7 @@ package struct ClusterFixture: Sendable {
             deliverySignal: signal, node: "node", now: now, logger: logger
         )
         scheduler = JobScheduler(
-            capacity: options.capacity, store: state, grace: options.grace, logger: logger,
+            capacity: options.capacity, shares: options.shares, store: state, grace: options.grace, logger: logger,
             execute: { await executor.execute($0) }
         )
         allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
@@ -120,9 +134,14 @@ package struct ClusterFixture: Sendable {
             logger: logger
         )
         jobs = JobBoard(
-            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps, now: now)
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps,
+            queueLimit: options.queueLimit, now: now)
+        resources = ResourceWatch(
+            scheduler: scheduler, state: state, deliverySignal: signal, sample: options.sample, clocks: options.clocks,
+            logger: logger)
         status = ClusterStatus(
-            store: objects, jobs: jobs, scheduler: scheduler, nodeName: "node", started: Instant(seconds: 1_700_000_000)
+            store: objects, jobs: jobs, scheduler: scheduler, resources: resources, nodeName: "node",
+            started: Instant(seconds: 1_700_000_000)
         )
         runs = RunDispatcher(
             data: data, store: objects, catalog: catalog, sandboxes: sandboxes, scheduler: scheduler,

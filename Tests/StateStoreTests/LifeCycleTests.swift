@@ -95,7 +95,7 @@ struct LifeCycleTests {
     func clock() async throws {
         try await withJob { state, number in
             try await state.fail(number, .infrastructure, at: time(20), AttemptResult(), Self.policy)
-            try await state.shiftRetries(by: .seconds(-15))
+            try await state.moveSchedules(by: .seconds(-15))
             #expect(try await state.nextRetry() == time(15))
         }
     }
