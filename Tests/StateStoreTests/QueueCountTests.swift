@@ -97,7 +97,7 @@ struct QueueCountTests {
                 let name = Bool.random(using: &random) ? "a" : "b"
                 try await state.enqueue(try job("\(name)-\(number)", of: name))
                 guard let record = try await state.job(named: try JobName("\(name)-\(number)")) else { continue }
-                if Bool.random(using: &random) { try await state.advance(record.number, to: .running, attempts: 1) }
+                if Bool.random(using: &random) { try await state.advance(record.number, to: .running) }
                 if Int.random(in: 0..<3, using: &random) == 0 {
                     _ = try await state.end(record.number, as: .failed, at: time(30), result: AttemptResult())
                 }
