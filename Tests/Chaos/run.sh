@@ -34,7 +34,11 @@ export no_proxy="$NO_PROXY"
 if [ "$(id -u)" -eq 0 ] && unshare --mount --pid --fork --mount-proc true 2>/dev/null; then
     # The shell is process 1 there and takes in orphans; therefore it must not become the campaign.
     # shellcheck disable=SC2016 # for the inner shell
-    exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
-        sh -c '"$@"; exit $?' sh "$python" "$here/campaign.py" "$@"
+    unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
+        sh -c '"$@"; exit $?' sh "$python" "$here/campaign.py" "$@" &
+    # unshare(1) itself does not end by other signals.
+    trap 'kill -KILL $! 2>/dev/null || true; exit 143' INT TERM HUP
+    wait $!
+    exit $?
 fi
 exec "$python" "$here/campaign.py" "$@"

@@ -18,11 +18,11 @@ struct QueueCountTests {
             #expect(await code { try await state.enqueue(try job("a-3", of: "a"), limits: limits) } == .queueFull)
             try await state.route([try job("a-4", of: "a", event: 1)], upTo: 1)
             let first = try await state.find("a-1")
-            try await state.advance(first.number, to: .running, attempts: 1)
+            try await state.advance(first.number, to: .running)
             #expect(await code { try await state.enqueue(try job("a-5", of: "a"), limits: limits) } == .queueFull)
             try await state.enqueue(try job("b-2", of: "b"), limits: QueueLimits(service: 2))
-            try await state.advance(try await state.find("a-2").number, to: .running, attempts: 1)
-            try await state.advance(try await state.find("b-1").number, to: .running, attempts: 1)
+            try await state.advance(try await state.find("a-2").number, to: .running)
+            try await state.advance(try await state.find("b-1").number, to: .running)
             try await state.enqueue(try job("a-6", of: "a"), limits: limits)
             #expect(try await state.names() == ["a-1", "a-2", "b-1", "a-4", "b-2", "a-6"])
         }
@@ -52,8 +52,8 @@ struct QueueCountTests {
                 case 4: try await state.route([try job("\(name)-e\(step)", of: name, event: Int64(step / 4))], upTo: 1)
                 case 5: if let picked { _ = try await state.deleteJob(picked.number) }
                 case 6:
-                    if let picked { try await state.advance(picked.number, to: .running, attempts: 1) }
-                    _ = try await state.recover()
+                    if let picked { try await state.advance(picked.number, to: .running) }
+                    _ = try await state.recover(at: time(40))
                 case 7:
                     guard let picked else { continue }
                     _ = try await state.end(picked.number, as: .failed, at: time(30), result: AttemptResult())
@@ -97,7 +97,7 @@ struct QueueCountTests {
                 let name = Bool.random(using: &random) ? "a" : "b"
                 try await state.enqueue(try job("\(name)-\(number)", of: name))
                 guard let record = try await state.job(named: try JobName("\(name)-\(number)")) else { continue }
-                if Bool.random(using: &random) { try await state.advance(record.number, to: .running, attempts: 1) }
+                if Bool.random(using: &random) { try await state.advance(record.number, to: .running) }
                 if Int.random(in: 0..<3, using: &random) == 0 {
                     _ = try await state.end(record.number, as: .failed, at: time(30), result: AttemptResult())
                 }
