@@ -122,7 +122,7 @@ class Oracle:
         elif may_be_gone and job.exit_code is None and "not there any more" in (job.message or ""):
             self.outcomes["failed as deleted"] += 1
             return False
-        elif job.exit_code is None or job.exit_code == WRITE_FAILED:
+        elif job.exit_code in (None, 0, WRITE_FAILED):
             self._say("infrastructure", f"{job}")
         else:
             self._say("wrong", f"{job}: its content asks for {orders}")
