@@ -77,12 +77,11 @@ package final class EventRouter: Service {
         do {
             // The jobs first: where commits do not wait for the disk, a power cut must not leave neither.
             try await state.synchronize()
-            try await store.discardEvents(through: position)
+            return try await store.discardEvents(through: position)
         } catch {
             logger.warning("routed events cannot be discarded yet", metadata: ["error": "\(error)"])
             return false
         }
-        return true
     }
 
     private func routeAll(after position: inout Int64) async throws {

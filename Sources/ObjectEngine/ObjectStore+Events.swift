@@ -25,10 +25,17 @@ extension ObjectStore {
 
     /// Forgets all events up to that sequence number, that included.
     ///
-    /// Numbers are not used again.
+    /// Numbers are not used again. While a backup goes on all stay: the reader's place that it copied may be an earlier
+    /// one. A backup that begins in between copies the place later, and that is this one or behind it.
     ///
+    /// - Returns: whether they went; else ask again later.
     /// - Throws: `storageFull`, `io`, `closed`.
-    package func discardEvents(through sequence: Int64) async throws(ObjectStoreError) {
+    @discardableResult
+    package func discardEvents(through sequence: Int64) async throws(ObjectStoreError) -> Bool {
+        let files = files
+        let isHeld = try await files.run { () throws(ObjectStoreError) in try files.isHeldAgainstRemoval() }
+        guard !isHeld else { return false }
         try await writeFreeing { try $0.discardEvents(through: sequence) }
+        return true
     }
 }
