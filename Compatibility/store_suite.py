@@ -131,6 +131,11 @@ def versions(server, bucket):
     return found
 
 
+def objects_of(data):
+    """The object store of a data directory or a backup."""
+    return os.path.join(data, "objects")
+
+
 def content(objects):
     """The content files of a store: name → path."""
     places = os.walk(os.path.join(objects, "content"))
@@ -154,9 +159,9 @@ def digests(paths):
 
 
 def restored(context, name, source):
-    """A server, not started yet, on a copy of a backup, as the help says it."""
+    """A server, not started yet, on a copy of a backup, as the help says it; started on the first, it is no backup."""
     server = another(context, name)
-    shutil.copytree(source, os.path.join(server.data, "objects"))
+    shutil.copytree(source, server.data)
     return server
 
 
@@ -170,7 +175,7 @@ def sound(context):
     equal(server.stop(), 0, "status of the server")
     findings, alone = verify(server.data)
     equal((findings, alone), ([], beside), "without a server")
-    equal(alone["files"], len(content(os.path.join(server.data, "objects"))), "files")
+    equal(alone["files"], len(content(objects_of(server.data))), "files")
     expect(not os.path.exists(os.path.join(server.data, "objects", "quarantine")), "there is a quarantine")
     server.start()
     nowhere = store("verify", "--data", context.path("nowhere"), status=1)
@@ -224,7 +229,7 @@ def online_backup(context):
         writer.end()
     expect(added > 10 and (kept, removed) == (0, 0), f"added {added}, kept {kept}, removed {removed}")
     findings, summary = verify(Store.backup)
-    equal((findings, summary["files"]), ([], len(content(Store.backup))), "verification of the backup")
+    equal((findings, summary["files"]), ([], len(content(objects_of(Store.backup)))), "verification of the backup")
     copy = restored(context, "restored", Store.backup)
     copy.start()
     live = sorted(seen(copy, "live"))
@@ -250,7 +255,7 @@ def incremental(context):
     server = filled(context)
     s3 = server.boto()
     backup(Store.backup, server.data)
-    files = len(content(Store.backup))
+    files = len(content(objects_of(Store.backup)))
     equal(backup(Store.backup, server.data), (0, files, 0), "nothing new")
     for number in range(3):
         s3.put_object(Bucket=KEPT, Key=f"new/{number}", Body=random_bytes(50_000))
@@ -260,14 +265,112 @@ def incremental(context):
     equal(verify(Store.backup)[0], [], "findings")
     own = context.path("own")
     equal(backup(own, server.data, "--copy")[0], files + 2, "files copied")
-    equal(digests(content(own)), digests(content(Store.backup)), "bytes")
-    for name, path in content(os.path.join(server.data, "objects")).items():
-        if name in content(own):
-            expect(not os.path.samefile(path, content(own)[name]), f"{name} is the same file")
+    copied = content(objects_of(own))
+    equal(digests(copied), digests(content(objects_of(Store.backup))), "bytes")
+    for name, path in content(objects_of(server.data)).items():
+        if name in copied:
+            expect(not os.path.samefile(path, copied[name]), f"{name} is the same file")
     with open(context.path("full", "file"), "wb") as file:
         file.write(b"somebody's")
     store("backup", context.path("full"), "--data", server.data, status=1)
     equal(os.listdir(context.path("full")), ["file"], "a directory of somebody else's")
+
+
+SLOW = 'sleep 0.3; tr a-z A-Z < "$INPUT_FILE_PATH" > "$TMP_OUTPUT_DIR/$(basename "$INPUT_FILE_PATH")"'
+
+
+@case("backup of a live cluster with services and queued jobs: apus serve --data on it runs them; no event is lost")
+def whole_cluster(context):
+    server = another(context, "whole", "--sandbox", "process", "--cpu", "0.2")
+    server.start()
+    stores = [{"storage_provider": "minio.default", "path": "slow/in"}]
+    results = [{"storage_provider": "minio.default", "path": "slow/out"}]
+    server.create_service("slow", SLOW, input=stores, output=results)
+    s3 = server.boto()
+    for number in range(12):
+        s3.put_object(Bucket="slow", Key=f"in/{number:02}", Body=b"text %d" % number)
+    # Too large for the database: its event is a file.
+    body = "large " * 20_000
+    server.request("POST", "/job/slow", 201, data=body, headers={"Authorization": f"Bearer {token(server, 'slow')}"})
+    eventually(lambda: any(map(apus.has_succeeded, server.jobs("slow"))), "a job that has ended", 20, 0.05)
+    copy = context.path("whole-backup")
+    said = store("backup", copy, "--data", server.data).stderr.decode()
+    expect("the state, and 1 files of waiting jobs" in said, f"said: {said}")
+    waiting = [job for job in server.jobs("slow") if not apus.is_done(job)]
+    expect(len(waiting) > 3, f"{len(waiting)} jobs wait")
+    s3.put_object(Bucket="slow", Key="in/late", Body=b"after the backup")
+    backup(copy, server.data)
+    for name in ("credentials.json", "state.sqlite", "BACKUP"):
+        equal(os.stat(os.path.join(copy, name)).st_mode & 0o777, 0o600, f"mode of {name}")
+    missing = {"work", "logs", "images"} & set(os.listdir(copy))
+    equal(missing, set(), "folders that are not in it")
+    equal(verify(copy)[0], [], "findings")
+    server.kill()
+    # With the keys that are in the backup, where it lies.
+    keys = (server.user, server.password, server.access_key, server.secret_key)
+    again = another(context, "again", "--sandbox", "process")
+    again.data = copy
+    again.user, again.password, again.access_key, again.secret_key = keys
+    again.start()
+    eventually(lambda: all(map(apus.is_done, again.jobs("slow"))), "the end of all jobs", 60, 0.1)
+    jobs = again.jobs("slow")
+    equal((len(jobs), sum(map(apus.has_succeeded, jobs))), (14, 14), "jobs, and those that succeeded")
+    want = sorted([f"out/{number:02}" for number in range(12)] + ["out/late"])
+    found = [entry["Key"] for entry in again.boto().list_objects_v2(Bucket="slow", Prefix="out/")["Contents"]]
+    equal(sorted(key for key in found if "event-file" not in key), want, "results")
+    equal(len(found), len(want) + 1, "results, that of the large event included")
+    equal(again.boto().get_object(Bucket="slow", Key="out/11")["Body"].read(), b"TEXT 11", "a result")
+    refused = store("backup", copy, "--data", Store.server.data, status=1).stderr.decode()
+    expect("neither empty nor a backup" in refused, f"said: {refused}")
+    equal(again.stop(), 0, "status")
+    refused = store("backup", copy, "--data", Store.server.data, status=1).stderr.decode()
+    expect("neither empty nor a backup" in refused, f"said: {refused}")
+
+
+def token(server, service):
+    """The token of a service."""
+    return server.request("GET", f"/system/services/{service}", 200).json()["token"]
+
+
+@case("backup: a copy of one is not written into; one that was never finished is refused by verify, export and serve")
+def recognised(context):
+    server = filled(context)
+    one, copy, broken = (context.path(name) for name in ("one", "one-copied", "one-broken"))
+    backup(one, server.data)
+    shutil.copytree(one, copy)
+    refused = store("backup", copy, "--data", server.data, status=1).stderr.decode()
+    expect("is a copy of a backup" in refused, f"said: {refused}")
+    equal(verify(copy)[0], [], "findings in the copy")
+    expect(len(tar("-t", input=store("export", "--data", copy).stdout).splitlines()) > 10, "the copy has no objects")
+    refused = store("import", "--data", one, status=1, input=b"").stderr.decode()
+    expect("this is a backup" in refused, f"said: {refused}")
+    # A first backup that is stopped before its end.
+    unreachable = next(iter(content(objects_of(server.data))))
+    os.makedirs(os.path.join(broken, "objects", "content", unreachable[-2:], unreachable, "in-the-way"))
+    with open(os.path.join(one, "BACKUP"), encoding="utf-8") as marker:
+        lines = marker.read().splitlines()
+    equal(lines[0], "finished", "the marker's state")
+    with open(os.path.join(broken, "lock"), "w", encoding="utf-8") as lock:
+        node = os.fstat(lock.fileno()).st_ino
+    with open(os.path.join(broken, "BACKUP"), "w", encoding="utf-8") as marker:
+        marker.write(f"unfinished\n{node} {broken}\n")
+    store("backup", broken, "--data", server.data, status=1)
+    for command in ("verify", "export"):
+        refused = store(command, "--data", broken, status=1).stderr.decode()
+        expect("was not finished" in refused, f"{command} said: {refused}")
+    serving = another(context, "unfinished")
+    serving.data = broken
+    before = sorted(os.listdir(broken))
+    try:
+        serving.start()
+    except AssertionError as error:
+        expect("was not finished" in str(error), f"serve said: {error}")
+    else:
+        expect(False, "the server started on a backup that was not finished")
+    equal(sorted(os.listdir(broken)), before, "what is there")
+    shutil.rmtree(os.path.join(broken, "objects", "content", unreachable[-2:], unreachable))
+    backup(broken, server.data)
+    equal(verify(broken)[0], [], "findings once it is finished")
 
 
 def damaged(context, name):
@@ -399,24 +502,39 @@ def resumed(context):
     equal(verify(data)[1]["files"], count, "files")
     # The findings of those that are gone fill a pipe that nobody reads, so that the verification is there when it
     # is killed. It has written down its place by then.
-    gone = sorted(content(objects))[PLACES + 20 :]
+    names = sorted(content(objects))
+    gone = set(names[:10] + names[PLACES + 20 :])
     for name in gone:
         os.remove(content(objects)[name])
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     command = [os.environ["APUS"], "store", "verify", "--json", "--data", data]
+    place = os.path.join(objects, "verify.place")
+
+    def reached():
+        """Whether the place is behind those that are gone at the begin."""
+        with contextlib.suppress(OSError, ValueError), open(place, encoding="utf-8") as file:
+            return json.load(file)["files"] > PLACES
+        return False
+
     with contextlib.closing(os.fdopen(reader, "rb")), os.fdopen(writer, "wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.DEVNULL)
         try:
-            eventually(lambda: os.path.exists(os.path.join(objects, "verify.place")), "a place", 20, 0.01)
+            eventually(reached, "a place", 20, 0.01)
             expect(process.poll() is None, "the verification ended")
         finally:
             process.kill()
             process.wait()
+    # Those who can be found again do not come back: what was found before is told, and counts.
+    for name in gone - set(names[:10]):
+        with open(os.path.join(objects, "content", name[-2:], name), "wb") as file:
+            file.write(b"cut off")
     findings, summary = verify(data, "--resume", status=1)
-    expect(summary["files"] == count - PLACES, f"{summary['files']} files were verified")
-    equal({finding["content"] for finding in findings}, set(gone), "findings")
-    expect(not os.path.exists(os.path.join(objects, "verify.place")), "the place is still there")
+    equal(summary["files"], count, "files of the whole")
+    equal({finding["content"] for finding in findings}, gone, "findings")
+    expect(summary["open"] == len(findings) and summary["missing-content"] >= 10, f"summary: {summary}")
+    left = [name for name in os.listdir(objects) if name.startswith("verify.")]
+    equal(left, [], "what is left of the place")
     equal(verify(data, "--resume", status=1)[1]["files"], count, "files, with nothing to resume")
 
 
@@ -464,6 +582,43 @@ def imported(context):
     equal(s3.get_bucket_versioning(Bucket=VERSIONED)["Status"], "Enabled", "versioning")
     refused = store("import", "--data", copy.data, input=exported, status=1).stderr.decode()
     expect("a server uses this data directory" in refused, f"said: {refused}")
+
+
+@case("export --versions and its import: every version and delete marker comes back, in order, under its name")
+def all_versions(context):
+    server = filled(context)
+    s3 = server.boto()
+    body = b"part" * (PART // 4)
+    place = {"Bucket": VERSIONED, "Key": "parts"}
+    for _ in range(2):
+        upload = s3.create_multipart_upload(**place, Metadata={"in": "parts"})["UploadId"]
+        tag = s3.upload_part(**place, UploadId=upload, PartNumber=1, Body=body)["ETag"]
+        parts = {"Parts": [{"PartNumber": 1, "ETag": tag}]}
+        s3.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=parts)
+    s3.delete_object(Bucket=VERSIONED, Key="three")
+    s3.put_object(Bucket=VERSIONED, Key="three", Body=b"a fourth, behind a marker")
+    archived = store("export", "--versions", "--data", server.data)
+    want = versions(server, VERSIONED)
+    expect(re.search(rb"and \d+ earlier versions and markers", archived.stderr), f"said: {archived.stderr}")
+    listed = tar("-t", input=archived.stdout).splitlines()
+    equal(listed.count("versioned/three"), 1, "the latest in its place")
+    equal(len([path for path in listed if path.startswith(".versions/versioned/three/")]), 4, "earlier ones apart")
+    latest = store("export", "--data", server.data).stdout
+    expect(b".versions/" not in latest and b"apus.version=" not in latest, "versions without being asked for")
+    copy = another(context, "versions")
+    for _ in range(2):
+        # The second time, all are there already.
+        store("import", "--data", copy.data, input=archived.stdout)
+    equal(verify(copy.data)[0], [], "findings")
+    copy.start()
+    equal(versions(copy, VERSIONED), want, "versions")
+    for bucket in (KEPT, ODD):
+        equal(seen(copy, bucket), seen(server, bucket), bucket)
+    # A marker that goes gives the object back, as it does at home.
+    marker = next(entry for entry in want if entry[0] == "deleted" and len(entry) == 3)
+    copy.boto().delete_object(Bucket=VERSIONED, Key="deleted", VersionId=marker[1])
+    equal(len(copy.boto().get_object(Bucket=VERSIONED, Key="deleted")["Body"].read()), 30_000, "what was deleted")
+    equal(copy.stop(), 0, "status")
 
 
 @case("import of other programs' archives: the first part of a path is the bucket, or --bucket names it")

@@ -12,6 +12,7 @@ import Darwin
 /// The one directory that holds all of a cluster's state, and the lock that keeps a second program out of it.
 ///
 ///     VERSION           format of this directory
+///     BACKUP            only in a backup: whether it was finished (`BackupMarker`)
 ///     boot-id           which start of the machine the cluster ran under last
 ///     lock              held with flock(2) while a cluster runs; names its process
 ///     credentials.json  the administrator's password and S3 keys
@@ -49,8 +50,10 @@ package struct DataDirectory: Sendable {
             try Folder.make(root, mode: 0o700)
             // Before the lock, which writes: a newer version's directory is left as it is.
             try checkVersion(root)
-            let directory = DataDirectory(root: root, lock: try takeLock(root))
+            let directory = DataDirectory(root: root, lock: try takeOwnLock(root))
             do {
+                // Before anything is written: what is not whole is left as it is.
+                try BackupMarker.adopt(root)
                 try directory.prepare()
                 return directory
             } catch {
@@ -89,16 +92,25 @@ package struct DataDirectory: Sendable {
     }
 
     /// Gives the lock back.
-    package func close() {
-        // Said, because a child that was just forked may hold a copy of the descriptor until it runs its program.
-        flock(lock.rawValue, LOCK_UN)
-        try? lock.close()  // Closing a lock file cannot lose anything.
+    package func close() { Self.release(lock) }
+
+    // MARK: The lock
+
+    static let lockName = "lock"
+
+    /// What came of asking for the lock.
+    enum LockOutcome {
+        case taken(FileDescriptor)
+        /// The process that has it, empty where that is not known.
+        case held(by: String)
     }
 
-    private static func takeLock(_ root: FilePath) throws -> FileDescriptor {
-        let path = root.appending("lock")
+    /// Takes the lock of a directory where it is free.
+    ///
+    /// Blocks, but not on the lock.
+    static func takeLock(_ root: FilePath) throws -> LockOutcome {
         let lock = try FileDescriptor.open(
-            path,
+            root.appending(lockName),
             .readWrite,
             options: [.create, .closeOnExec],
             permissions: FilePermissions(rawValue: 0o600)
@@ -107,16 +119,31 @@ package struct DataDirectory: Sendable {
             var bytes = [UInt8](repeating: 0, count: 32)
             let count = (try? bytes.withUnsafeMutableBytes { try lock.read(fromAbsoluteOffset: 0, into: $0) }) ?? 0
             try? lock.close()
-            let holder = String(decoding: bytes.prefix(count), as: UTF8.self).filter { $0.isNumber }
-            throw ClusterError(
-                code: .dataDirectory,
-                message: "the data directory \(root) is in use by another Apus"
-                    + (holder.isEmpty ? "" : " (process \(holder))") + "; stop it, or choose another one with --data"
-            )
+            return .held(by: String(decoding: bytes.prefix(count), as: UTF8.self).filter { $0.isNumber })
         }
         try lock.resize(to: 0)
         try lock.writeAll(toAbsoluteOffset: 0, "\(getpid())\n".utf8)
-        return lock
+        return .taken(lock)
+    }
+
+    /// Gives a lock back.
+    static func release(_ lock: FileDescriptor) {
+        // Said, because a child that was just forked may hold a copy of the descriptor until it runs its program.
+        flock(lock.rawValue, LOCK_UN)
+        try? lock.close()  // Closing a lock file cannot lose anything.
+    }
+
+    private static func takeOwnLock(_ root: FilePath) throws -> FileDescriptor {
+        switch try takeLock(root) {
+        case .taken(let lock): return lock
+        case .held(let holder):
+            let user = try BackupMarker.read(root) == nil ? "another Apus" : "\"apus store\": it is a backup"
+            throw ClusterError(
+                code: .dataDirectory,
+                message: "the data directory \(root) is in use by \(user)"
+                    + (holder.isEmpty ? "" : " (process \(holder))") + "; stop it, or choose another one with --data"
+            )
+        }
     }
 
     /// Answers whether the directory says its format, and refuses one that this program does not know.

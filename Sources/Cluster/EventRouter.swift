@@ -84,12 +84,11 @@ package final class EventRouter: Service {
             try await state.recordPassed()
             // The jobs first: where commits do not wait for the disk, a power cut must not leave neither.
             try await state.synchronize()
-            try await store.discardEvents(through: position)
+            return try await store.discardEvents(through: position)
         } catch {
             logger.warning("routed events cannot be discarded yet", metadata: ["error": "\(error)"])
             return false
         }
-        return true
     }
 
     /// Few are discarded at a time, also in a flood: uploads wait for each transaction.

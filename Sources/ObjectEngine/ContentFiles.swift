@@ -178,6 +178,11 @@ final class ContentFiles: Sendable {
         }
     }
 
+    /// Whether a backup or an export wants to find everything in place.
+    ///
+    /// Blocks, but not on the lock.
+    func isHeldAgainstRemoval() throws(ObjectStoreError) -> Bool { try lockForRemoval() == nil }
+
     /// Asks for a little room that is given back when the disk is full, so that objects can still be deleted: a
     /// deletion writes to the index too.
     ///

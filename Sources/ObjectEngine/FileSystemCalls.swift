@@ -103,6 +103,20 @@ struct FileSystemCalls: Sendable {
         }
     }
 
+    /// Whether two names are those of one file; `false` where one of them is not there.
+    func areOneFile(_ path: String, _ other: String) throws(Errno) -> Bool {
+        var found: [stat] = []
+        for name in [path, other] {
+            var status = stat()
+            guard lstat(name, &status) == 0 else {
+                guard errno == ENOENT else { throw Errno(rawValue: errno) }
+                return false
+            }
+            found.append(status)
+        }
+        return found[0].st_ino == found[1].st_ino && found[0].st_dev == found[1].st_dev
+    }
+
     /// To be called before a transaction of the index.
     ///
     /// - Throws: `io`, on behalf of a probe.

@@ -15,6 +15,8 @@ struct NewObject: Sendable {
     var condition: WriteCondition
     var cause: ObjectEvent.Cause
     var origin: RequestOrigin
+    /// The version that an import brings back; only in a bucket that keeps versions.
+    var restoring: RestoredVersion?
 }
 
 extension ObjectIndex {
@@ -34,7 +36,9 @@ extension ObjectIndex {
         try object.condition.check(existing.map { (eTag: $0[1], content: $0[2]) })
         let isVersioned = bucket.versioning != .off
         let replaced = isVersioned ? nil : existing
-        let version = isVersioned ? try makeWay(for: object.key, in: bucket, at: object.time) : nil
+        let version =
+            isVersioned
+            ? try makeWay(for: object.key, in: bucket, at: object.time, restoring: object.restoring) : nil
         try execute(
             """
             INSERT INTO objects (bucket, \(Self.recordColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

@@ -69,8 +69,14 @@ extension ObjectIndex {
     /// Takes the latest version of a key out of the way of a new one, in a bucket that keeps versions.
     ///
     /// - Returns: the name for the new one.
-    func makeWay(for key: ObjectKey, in bucket: BucketRow, at now: Instant) throws -> VersionID {
-        let version: VersionID = bucket.versioning == .enabled ? .new(at: now) : .null
+    func makeWay(
+        for key: ObjectKey,
+        in bucket: BucketRow,
+        at time: Instant,
+        restoring: RestoredVersion? = nil
+    ) throws -> VersionID {
+        let version = restoring?.id ?? (bucket.versioning == .enabled ? .new(at: time) : .null)
+        let now = restoring?.replacement ?? time
         if version == .null, let null = try stored(.null, of: key, in: bucket) { try remove(null) }
         let next = try newestSequence(of: key.text, in: bucket) + 1
         try execute(
@@ -98,8 +104,13 @@ extension ObjectIndex {
     /// Makes a delete marker the latest version of a key.
     ///
     /// - Returns: its name.
-    func addMarker(_ key: ObjectKey, in bucket: BucketRow, at now: Instant) throws -> VersionID {
-        let version = try makeWay(for: key, in: bucket, at: now)
+    func addMarker(
+        _ key: ObjectKey,
+        in bucket: BucketRow,
+        at now: Instant,
+        restoring: RestoredVersion? = nil
+    ) throws -> VersionID {
+        let version = try makeWay(for: key, in: bucket, at: now, restoring: restoring)
         try execute(
             """
             INSERT INTO versions (bucket, key, sequence, version, size, etag, modified, content_type, attributes)

@@ -41,14 +41,21 @@ extension ObjectStore {
     /// Forgets all events up to that sequence number, that included.
     ///
     /// Numbers are not used again. On a full disk this fails rather than spend the room that deletions need: events
-    /// can be discarded at any time.
+    /// can be discarded at any time. While a backup goes on all stay: the reader's place that it copied may be an earlier
+    /// one. A backup that begins in between copies the place later, and that is this one or behind it.
     ///
+    /// - Returns: whether they went; else ask again later.
     /// - Throws: `storageFull`, `io`, `closed`.
-    package func discardEvents(through sequence: Int64) async throws(ObjectStoreError) {
+    @discardableResult
+    package func discardEvents(through sequence: Int64) async throws(ObjectStoreError) -> Bool {
+        let files = files
+        let isHeld = try await files.run { () throws(ObjectStoreError) in try files.isHeldAgainstRemoval() }
+        guard !isHeld else { return false }
         try await write { index in
             try index.discardEvents(through: sequence)
             try index.forgetDepartures(through: sequence)
         }
+        return true
     }
 
     /// The buckets that were deleted when the event of that number, or a later one, was the last; oldest first.

@@ -168,6 +168,7 @@ extension ObjectStore {
     /// - `parts`: in ascending order.
     /// - `expectedChecksum`: what the client says the object's checksum is, in base64.
     /// - `expectedSize`: what the client says the object's size is, in bytes.
+    /// - `restoring`: the version that it is, for an import.
     ///
     /// - Throws: `noSuchBucket`, `noSuchUpload`, `invalidPart`, `invalidPartOrder`, `entityTooSmall`,
     ///   `checksumMismatch`, `sizeMismatch`, `preconditionFailed`, `noSuchKey` (a condition on an object that is not there),
@@ -180,7 +181,8 @@ extension ObjectStore {
         expectedChecksum: String? = nil,
         expectedSize: Int64? = nil,
         condition: WriteCondition = .none,
-        origin: RequestOrigin
+        origin: RequestOrigin,
+        restoring: RestoredVersion? = nil
     ) async throws(ObjectStoreError) -> ObjectRecord {
         let now = now()
         let record = try await write { index in
@@ -205,7 +207,8 @@ extension ObjectStore {
                     time: now,
                     condition: condition,
                     cause: .multipart,
-                    origin: origin
+                    origin: origin,
+                    restoring: restoring
                 )
             )
             try index.remember(finished, in: bucket, at: now)

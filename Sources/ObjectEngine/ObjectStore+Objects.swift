@@ -14,6 +14,7 @@ extension ObjectStore {
     /// Makes staged content an object, with its event.
     ///
     /// - `condition`: judged in the transaction that writes the object.
+    /// - `restoring`: the version that it is, for an import.
     ///
     /// - Throws: `noSuchBucket`, `preconditionFailed`, `noSuchKey` (a condition on an object that is not
     ///   there), `storageFull`, `io`, `misuse`, `closed`. The content is gone then.
@@ -24,7 +25,8 @@ extension ObjectStore {
         attributes: ObjectAttributes,
         condition: WriteCondition = .none,
         cause: ObjectEvent.Cause = .put,
-        origin: RequestOrigin
+        origin: RequestOrigin,
+        restoring: RestoredVersion? = nil
     ) async throws(ObjectStoreError) -> ObjectRecord {
         let (content, summary) = try await staged.settle()
         let object = NewObject(
@@ -38,7 +40,8 @@ extension ObjectStore {
             time: now(),
             condition: condition,
             cause: cause,
-            origin: origin
+            origin: origin,
+            restoring: restoring
         )
         let record = try await adopt(content) { try $0.put(object) }
         announce(event: true)

@@ -40,8 +40,8 @@ package struct ObjectStoreError: Error, CustomStringConvertible {
         case olderVersion
         /// There is no store where one was to be opened.
         case noStore
-        /// A directory for a backup holds something else.
-        case notABackup
+        /// Another process does already what the caller was to do alone.
+        case inUse
         /// An archive is none, or is cut off.
         case invalidArchive
         /// The store was closed before, or the caller's task was cancelled.

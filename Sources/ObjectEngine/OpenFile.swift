@@ -130,6 +130,11 @@ final class OpenFile: Sendable {
         #endif
     }
 
+    /// Cuts the file off behind so many bytes.
+    func truncate(to size: Int64) throws(Errno) {
+        guard ftruncate(descriptor, off_t(size)) == 0 else { throw Errno(rawValue: errno) }
+    }
+
     func status() throws(Errno) -> stat {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw Errno(rawValue: errno) }

@@ -1,5 +1,6 @@
 import DurableSQLite
 import GRDB
+import Synchronization
 package import SystemPackage
 
 #if canImport(Glibc)
@@ -10,8 +11,9 @@ import Darwin
 
 /// A copy of a store, made beside the server: the index as it is at one moment, and the content that it names.
 ///
-/// The destination has the layout of a store: to restore it, copy it to the place of `objects/`. Where there is a
-/// backup already, only what is new is copied, and what is no longer in the store goes at the end.
+/// The destination has the layout of a store. Where there is a backup already, only what is new is copied, and what is no
+/// longer in the store goes at the end. The steps are called in the order `hold`, `copy`, `publish`, `prune`, so that
+/// the caller can copy what belongs to the store in between (`DataBackup`); and `close` in any case.
 package final class StoreBackup: Sendable {
     /// What a backup did.
     package struct Summary: Sendable, Equatable {
@@ -35,8 +37,17 @@ package final class StoreBackup: Sendable {
     private let directory: String
     private let copiesBytes: Bool
     private let whenAdvanced: @Sendable (Summary) -> Void
+    private let state: Mutex<State>
 
-    /// - `destination`: a directory that is missing, empty, or a backup.
+    private struct State {
+        var summary = Summary()
+        /// Keeps the content in place that the copied index names.
+        var lock: OpenFile?
+        var copy: DurableDatabase?
+    }
+
+    /// - `destination`: the directory of the copy, which is there; whether it is ours to write to is for the caller to
+    ///   know.
     /// - `copiesBytes`: whether every file is copied, so that no damage of one disk block can hit both. Else files
     ///   get a second name where store and backup share a file system.
     package init(
@@ -51,69 +62,92 @@ package final class StoreBackup: Sendable {
         directory = destination.string
         target = ContentFiles(directory: destination.string, durability: .always, threadCount: 1)
         calls = target.calls
+        state = Mutex(State())
     }
 
-    /// Makes the backup.
-    ///
-    /// Where it breaks off, the last backup is as it was, but for content that is not needed yet.
-    ///
-    /// - Throws: `notABackup`, `storageFull`, `io`, `damaged`, `closed`.
-    package func run() async throws(ObjectStoreError) -> Summary {
-        do throws(ObjectStoreError) {
-            let summary = try await runLocked()
-            await target.close()
-            return summary
-        } catch {
-            await target.close()
-            throw error
-        }
-    }
+    /// What was done until now.
+    package var summary: Summary { state.withLock { $0.summary } }
 
-    private func runLocked() async throws(ObjectStoreError) -> Summary {
-        let (source, target) = (access.files, target)
-        // Held to the end: what the copied index names stays in place.
+    /// Keeps in place, until `close`, what the store would remove: content, and events that were routed.
+    ///
+    /// - Throws: `io`, `storageFull`.
+    package func hold() async throws(ObjectStoreError) {
+        let source = access.files
         let lock = try await source.run { () throws(ObjectStoreError) in try source.lockAgainstRemoval() }
-        defer { withExtendedLifetime(lock) {} }
-        try await target.run { [self] () throws(ObjectStoreError) in
-            try claim()
+        state.withLock { $0.lock = lock }
+    }
+
+    /// Copies the index, and then every file that the copy names and that is not there yet.
+    ///
+    /// The last backup stays as it was.
+    ///
+    /// - Throws: `storageFull`, `io`, `damaged`, `closed`.
+    package func copy() async throws(ObjectStoreError) {
+        let target = target
+        let (calls, directory) = (calls, directory)
+        try await target.run { () throws(ObjectStoreError) in
+            do throws(Errno) { try calls.makeDirectory(directory) } catch {
+                throw ObjectStoreError(error, "cannot make \(directory)")
+            }
             try target.prepareDirectories()
         }
-        let newIndex = "\(directory)/index.sqlite.new"
         try await copyIndex(to: newIndex)
         let copy = try await openCopy(newIndex)
-        var summary = Summary()
-        do throws(ObjectStoreError) {
-            for owners in ContentOwners.allCases { try await add(owners, from: copy, to: &summary) }
-            try await publish(newIndex)
-            try await prune(by: copy, &summary)
-        } catch {
-            await copy.close()
-            throw error
+        state.withLock { $0.copy = copy }
+        for owners in ContentOwners.allCases { try await add(owners, from: copy) }
+        try await target.run { [self] () throws(ObjectStoreError) in
+            do throws(Errno) {
+                for folder in 0..<256 { try calls.synchronizeDirectory(target.folderPath(folder)) }
+                try calls.open(newIndex, O_RDONLY).synchronize()
+            } catch {
+                throw ObjectStoreError(error, "cannot write to \(directory)")
+            }
         }
-        await copy.close()
-        return summary
     }
 
-    /// Makes sure that the directory is ours to write to.
-    private func claim() throws(ObjectStoreError) {
-        let marker = "\(directory)/BACKUP"
-        do throws(Errno) {
-            try calls.makeDirectory(directory)
-            if try calls.size(of: marker) != nil { return }
-            guard try calls.entries(of: directory).isEmpty else {
-                throw Errno.fileExists
+    /// Puts the copied index in the place of that of the last backup.
+    ///
+    /// - Throws: `io`, `storageFull`.
+    package func publish() async throws(ObjectStoreError) {
+        try await target.run { [self] () throws(ObjectStoreError) in
+            do throws(Errno) {
+                // Of an index that somebody looked into; the copy needs none.
+                for suffix in ["-wal", "-shm"] { try calls.remove("\(directory)/index.sqlite\(suffix)") }
+                try calls.rename(newIndex, "\(directory)/index.sqlite")
+                try calls.synchronizeDirectory(directory)
+            } catch {
+                throw ObjectStoreError(error, "cannot write \(directory)/index.sqlite")
             }
-            _ = try calls.open(marker, O_WRONLY | O_CREAT)
-        } catch {
-            guard error != .fileExists else {
-                throw ObjectStoreError(
-                    .notABackup,
-                    "\(directory) is neither empty nor a backup; name another directory"
-                )
-            }
-            throw ObjectStoreError(error, "cannot write to \(directory)")
         }
     }
+
+    /// Removes what only the last backup needed.
+    ///
+    /// - Throws: `io`, `damaged`.
+    package func prune() async throws(ObjectStoreError) {
+        guard let copy = state.withLock({ $0.copy }) else { return }
+        let target = target
+        for folder in 0..<256 {
+            let names = try await target.run { () throws(ObjectStoreError) in try target.contentNames(folder) }
+            let ids = names.compactMap { ContentID($0) }
+            let unknown = try await copy.readIndex { index in try ids.filter { try !index.isKnown($0) } }
+            try await target.run { () throws(ObjectStoreError) in for id in unknown { try target.remove(id) } }
+            state.withLock { $0.summary.removed += unknown.count }
+        }
+        whenAdvanced(summary)
+    }
+
+    /// Ends the backup, finished or not.
+    package func close() async {
+        let copy = state.withLock { state in
+            defer { (state.copy, state.lock) = (nil, nil) }
+            return state.copy
+        }
+        await copy?.close()
+        await target.close()
+    }
+
+    private var newIndex: String { "\(directory)/index.sqlite.new" }
 
     private func copyIndex(to path: String) async throws(ObjectStoreError) {
         let (target, calls) = (target, calls)
@@ -139,37 +173,23 @@ package final class StoreBackup: Sendable {
         }
     }
 
-    private func add(
-        _ owners: ContentOwners,
-        from copy: DurableDatabase,
-        to summary: inout Summary
-    ) async throws(ObjectStoreError) {
+    private func add(_ owners: ContentOwners, from copy: DurableDatabase) async throws(ObjectStoreError) {
         var last = ""
         while true {
             let from = last
-            let page: [OwnedFile]
-            do {
-                page = try await copy.read { try owners.files(after: from, limit: Self.pageSize, in: ObjectIndex($0)) }
-            } catch {
-                throw ObjectStoreError(index: error)
-            }
+            let page = try await copy.readIndex { try owners.files(after: from, limit: Self.pageSize, in: $0) }
             guard let end = page.last else { return }
             last = end.file.text
             for owned in page {
                 guard !Task.isCancelled else { throw ObjectStoreError(.closed, "the task was cancelled") }
-                switch try await add(owned) {
-                case .kept: summary.kept += 1
-                case .missing: summary.missing += 1
-                case .added:
-                    summary.added += 1
-                    summary.addedBytes += owned.size
-                }
+                let outcome = try await add(owned)
+                state.withLock { $0.summary.count(outcome, owned.size) }
             }
             whenAdvanced(summary)
         }
     }
 
-    private enum Outcome { case added, kept, missing }
+    fileprivate enum Outcome { case added, kept, missing }
 
     private func add(_ owned: OwnedFile) async throws(ObjectStoreError) -> Outcome {
         let (source, target, calls) = (access.files, target, calls)
@@ -177,7 +197,11 @@ package final class StoreBackup: Sendable {
         let copiesBytes = copiesBytes
         let linked = try await target.run { () throws(ObjectStoreError) -> Outcome? in
             do throws(Errno) {
-                if try calls.size(of: place) == owned.size { return .kept }
+                if try calls.size(of: place) == owned.size {
+                    // A run that gave second names does not count for one that copies.
+                    guard copiesBytes else { return .kept }
+                    guard try calls.areOneFile(source.contentPath(owned.file), place) else { return .kept }
+                }
                 try calls.remove(place)
                 guard !copiesBytes else { return nil }
                 try calls.link(source.contentPath(owned.file), place)
@@ -206,41 +230,16 @@ package final class StoreBackup: Sendable {
         }
         return .added
     }
+}
 
-    /// Puts the new index in the place of the old one, once all that it names is on the disk.
-    private func publish(_ newIndex: String) async throws(ObjectStoreError) {
-        let (target, calls, directory) = (target, calls, directory)
-        try await target.run { () throws(ObjectStoreError) in
-            do throws(Errno) {
-                for folder in 0..<256 { try calls.synchronizeDirectory(target.folderPath(folder)) }
-                try calls.open(newIndex, O_RDONLY).synchronize()
-                // Of an index that somebody looked into; the copy needs none.
-                for suffix in ["-wal", "-shm"] { try calls.remove("\(directory)/index.sqlite\(suffix)") }
-                try calls.rename(newIndex, "\(directory)/index.sqlite")
-                try calls.synchronizeDirectory(directory)
-            } catch {
-                throw ObjectStoreError(error, "cannot write \(directory)/index.sqlite")
-            }
+extension StoreBackup.Summary {
+    fileprivate mutating func count(_ outcome: StoreBackup.Outcome, _ size: Int64) {
+        switch outcome {
+        case .kept: kept += 1
+        case .missing: missing += 1
+        case .added:
+            added += 1
+            addedBytes += size
         }
-    }
-
-    /// Removes what only the last backup needed.
-    private func prune(by copy: DurableDatabase, _ summary: inout Summary) async throws(ObjectStoreError) {
-        let target = target
-        for folder in 0..<256 {
-            let names = try await target.run { () throws(ObjectStoreError) in try target.contentNames(folder) }
-            let ids = names.compactMap { ContentID($0) }
-            let unknown: [ContentID]
-            do {
-                unknown = try await copy.read { database in
-                    try ids.filter { try !ObjectIndex(database).isKnown($0) }
-                }
-            } catch {
-                throw ObjectStoreError(index: error)
-            }
-            summary.removed += unknown.count
-            try await target.run { () throws(ObjectStoreError) in for id in unknown { try target.remove(id) } }
-        }
-        whenAdvanced(summary)
     }
 }

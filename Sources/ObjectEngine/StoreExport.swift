@@ -8,49 +8,52 @@ package import NIOCore
 /// percent-encoded there. `StoreImport` finds all that the store knows about them. Works beside a server, which goes
 /// on; each object is as it was when its turn came.
 package struct StoreExport: Sendable {
-    /// What was written.
-    package struct Summary: Sendable, Equatable {
-        package var buckets = 0
-        package var objects = 0
-        package var bytes: Int64 = 0
-        /// Objects whose content is missing.
-        package var skipped = 0
-    }
-
-    private let access: StoreAccess
+    let access: StoreAccess
     private let bucket: BucketName?
-    private let prefix: String
-    private let whenSkipped: @Sendable (_ bucket: String, _ key: String) -> Void
+    let prefix: String
+    private let includesVersions: Bool
+    let whenSkipped: @Sendable (_ bucket: String, _ key: String) -> Void
+    let whenAdvanced: @Sendable (ArchiveSummary) -> Void
 
     /// - `bucket`: `nil` for all.
     /// - `prefix`: of the keys.
+    /// - `includesVersions`: whether earlier versions and delete markers are written too.
     /// - `whenSkipped`: told of objects whose content is missing, which are left out.
+    /// - `whenAdvanced`: told often; cheap, please.
     package init(
         _ access: StoreAccess,
         bucket: BucketName? = nil,
         prefix: String = "",
-        whenSkipped: @escaping @Sendable (_ bucket: String, _ key: String) -> Void = { _, _ in }
+        includesVersions: Bool = false,
+        whenSkipped: @escaping @Sendable (_ bucket: String, _ key: String) -> Void = { _, _ in },
+        whenAdvanced: @escaping @Sendable (ArchiveSummary) -> Void = { _ in }
     ) {
         self.access = access
         self.bucket = bucket
         self.prefix = prefix
+        self.includesVersions = includesVersions
         self.whenSkipped = whenSkipped
+        self.whenAdvanced = whenAdvanced
     }
 
     /// Gives the archive to `write`, piece by piece.
     ///
     /// - Throws: `noSuchBucket`; `damaged` where bytes turn out wrong in the middle of an object: the archive is no
     ///   good then; `io`; what `write` throws.
-    package func run(write: (ByteBuffer) async throws -> Void) async throws -> Summary {
+    package func run(write: (ByteBuffer) async throws -> Void) async throws -> ArchiveSummary {
         let files = access.files
         // Held to the end: what is looked up stays in place until it is written.
         let lock = try await files.run { () throws(ObjectStoreError) in try files.lockAgainstRemoval() }
         defer { withExtendedLifetime(lock) {} }
-        var summary = Summary()
+        var summary = ArchiveSummary()
         for name in try await bucketNames() {
             try await write(ByteBuffer(bytes: try await header(ofBucket: name).bytes))
             summary.buckets += 1
-            try await writeObjects(of: name, &summary, write)
+            if includesVersions, try await access.read({ try $0.bucketRow(name).versioning }) != .off {
+                try await writeVersions(of: name, &summary, write)
+            } else {
+                try await writeObjects(of: name, &summary, write)
+            }
         }
         try await write(ByteBuffer(bytes: TarHeader.end))
         return summary
@@ -64,7 +67,7 @@ package struct StoreExport: Sendable {
 
     private func writeObjects(
         of bucket: BucketName,
-        _ summary: inout Summary,
+        _ summary: inout ArchiveSummary,
         _ write: (ByteBuffer) async throws -> Void
     ) async throws {
         let prefix = prefix
@@ -85,6 +88,7 @@ package struct StoreExport: Sendable {
                     whenSkipped(record.bucket.text, record.key.text)
                 }
             }
+            whenAdvanced(summary)
             after = page.next
         } while after != nil
     }
@@ -104,7 +108,7 @@ package struct StoreExport: Sendable {
     ) async throws -> Outcome {
         var record = listed
         while true {
-            if try await self.write(record, write) { return .written(record) }
+            if try await self.write(record, nil, write) { return .written(record) }
             let (key, bucket) = (record.key, record.bucket)
             guard let current = try await access.read({ try $0.object(key, in: bucket) }) else {
                 return .deleted
@@ -115,7 +119,11 @@ package struct StoreExport: Sendable {
     }
 
     /// - Returns: `false` where the content is missing, or the object was replaced meanwhile; nothing is written then.
-    private func write(_ record: ObjectRecord, _ write: (ByteBuffer) async throws -> Void) async throws -> Bool {
+    func write(
+        _ record: ObjectRecord,
+        _ version: ArchivedVersion?,
+        _ write: (ByteBuffer) async throws -> Void
+    ) async throws -> Bool {
         let (content, pieces) = try await access.read { index in
             let content = try index.storedContent(of: record)
             return (content, record.partCount == nil ? [] : try index.pieces(of: record.content))
@@ -145,14 +153,18 @@ package struct StoreExport: Sendable {
         guard let opened else { return false }
         let reader = ContentReader(range: range, position: opened, files: files, release: {})
         defer { reader.close() }
-        try await write(ByteBuffer(bytes: header(of: record, pieces).bytes))
+        try await write(ByteBuffer(bytes: header(of: record, pieces, version).bytes))
         while let chunk = try await reader.next() { try await write(chunk) }
         let padding = TarHeader.padding(record.size.bytes)
         if !padding.isEmpty { try await write(ByteBuffer(bytes: padding)) }
         return true
     }
 
-    private func header(of record: ObjectRecord, _ pieces: [ContentPiece]) -> TarHeader {
+    private func header(
+        of record: ObjectRecord,
+        _ pieces: [ContentPiece],
+        _ version: ArchivedVersion?
+    ) -> TarHeader {
         var attributes = [
             (name: ArchiveAttribute.bucket, value: record.bucket.text),
             (name: ArchiveAttribute.key, value: record.key.text),
@@ -165,8 +177,9 @@ package struct StoreExport: Sendable {
             let sizes = pieces.map { String($0.range.count) }.joined(separator: ",")
             attributes.append((ArchiveAttribute.parts, sizes))
         }
+        attributes += version?.attributes ?? []
         return TarHeader(
-            path: ArchivePath.path(of: record.key.text, in: record.bucket.text),
+            path: ArchivePath.path(of: record.key.text, in: record.bucket.text, version: version),
             size: record.size.bytes,
             modified: record.lastModified,
             attributes: attributes
@@ -210,6 +223,12 @@ enum ArchiveAttribute {
     static let tags = "tags"
     static let settings = "settings"
     static let versioning = "versioning"
+    /// The name of a version; `null` is one.
+    static let version = "version"
+    /// When the version was replaced, in nanoseconds since 1970; not for the latest.
+    static let replaced = "replaced"
+    /// "delete" for a delete marker.
+    static let marker = "marker"
 }
 
 /// Keys as paths that file systems can have.
@@ -228,6 +247,13 @@ enum ArchivePath {
             }
         }
         return ([bucket] + parts).joined(separator: "/")
+    }
+
+    /// As `path`; earlier versions and markers lie apart, so that other programs find the latest versions in their places.
+    static func path(of key: String, in bucket: String, version: ArchivedVersion?) -> String {
+        let plain = path(of: key, in: bucket)
+        guard let version, version.isEarlier else { return plain }
+        return ".versions/\(plain)/\(version.id.text)"
     }
 
     /// The key that a path of another program's archive becomes: without `./` and `/` at its begin.

@@ -30,6 +30,33 @@ package struct StoreFinding: Sendable, Hashable {
     /// What was done about it; `nil` where nothing was.
     package var repair: String?
 
+    package init(
+        kind: Kind,
+        bucket: String? = nil,
+        key: String? = nil,
+        content: String? = nil,
+        detail: String,
+        repair: String? = nil
+    ) {
+        (self.kind, self.bucket, self.key, self.content) = (kind, bucket, key, content)
+        (self.detail, self.repair) = (detail, repair)
+    }
+
+    /// A finding that `json` made; `nil` where the value is none.
+    init?(json: JSONValue) {
+        guard let kind = (json["kind"]?.stringValue).flatMap(Kind.init(rawValue:)),
+            let detail = json["detail"]?.stringValue
+        else { return nil }
+        self.init(
+            kind: kind,
+            bucket: json["bucket"]?.stringValue,
+            key: json["key"]?.stringValue,
+            content: json["content"]?.stringValue,
+            detail: detail,
+            repair: json["repair"]?.stringValue
+        )
+    }
+
     /// Whether objects have lost bytes, which no repair brings back.
     package var isLoss: Bool {
         switch kind {
@@ -64,6 +91,16 @@ package struct VerificationReport: Sendable {
     package var repaired = 0
     /// How many findings are losses or were not repaired.
     package var open = 0
+
+    /// How many findings there are, of all kinds.
+    package var findingCount: Int { findings.values.reduce(0, +) }
+
+    /// Counts a finding.
+    mutating func add(_ finding: StoreFinding) {
+        findings[finding.kind, default: 0] += 1
+        if finding.repair != nil { repaired += 1 }
+        if finding.isLoss || finding.repair == nil { open += 1 }
+    }
 
     /// The report as JSON.
     package var json: JSONValue {

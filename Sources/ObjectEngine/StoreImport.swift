@@ -13,26 +13,19 @@ package import SystemPackage
 /// other archives become plain objects: the first part of a path is the bucket, unless one is named for all. No
 /// events are written: functions do not run for what comes back.
 package struct StoreImport: Sendable {
-    /// What was taken in.
-    package struct Summary: Sendable, Equatable {
-        package var buckets = 0
-        package var objects = 0
-        package var bytes: Int64 = 0
-        /// Members that are no files, or whose names no bucket or key can have.
-        package var skipped = 0
-    }
-
     private let store: ObjectStore
     private let clock: ImportClock
     private let bucket: BucketName?
     private let owner: String
     private let whenSkipped: @Sendable (_ path: String, _ why: String) -> Void
+    private let whenAdvanced: @Sendable (ArchiveSummary) -> Void
 
     /// Opens the store in a directory, for an import.
     ///
     /// - `bucket`: for the files of other programs' archives; `nil` for the first part of their paths.
     /// - `owner`: of buckets that the archive tells none of.
     /// - `whenSkipped`: told of members that are left out.
+    /// - `whenAdvanced`: told often; cheap, please.
     ///
     /// - Throws: as `ObjectStore.open`.
     package init(
@@ -41,13 +34,15 @@ package struct StoreImport: Sendable {
         owner: String,
         logger: Logger,
         now: @escaping @Sendable () -> Instant,
-        whenSkipped: @escaping @Sendable (_ path: String, _ why: String) -> Void = { _, _ in }
+        whenSkipped: @escaping @Sendable (_ path: String, _ why: String) -> Void = { _, _ in },
+        whenAdvanced: @escaping @Sendable (ArchiveSummary) -> Void = { _ in }
     ) async throws(ObjectStoreError) {
         let clock = ImportClock(now)
         self.clock = clock
         self.bucket = bucket
         self.owner = owner
         self.whenSkipped = whenSkipped
+        self.whenAdvanced = whenAdvanced
         store = try await ObjectStore.open(
             at: directory,
             durability: .always,
@@ -57,29 +52,38 @@ package struct StoreImport: Sendable {
         )
     }
 
+    /// How far an import is.
+    private struct Run {
+        var input = ArchiveInput()
+        var summary = ArchiveSummary()
+        /// The version that was brought back last, and when it was replaced.
+        var last: (bucket: BucketName, key: ObjectKey, replaced: Instant?)?
+    }
+
     /// Takes the archive in that `read` gives piece by piece, `nil` at its end.
     ///
-    /// Objects that have the same key are replaced. What was taken in before an error stays.
+    /// Objects that have the same key are replaced; versions come back under their names, in the order of the archive, as
+    /// newer ones than those that their key has. What was taken in before an error stays.
     ///
     /// - Throws: `invalidArchive`, `storageFull`, `io`; what `read` throws.
-    package func run(read: () async throws -> ByteBuffer?) async throws -> Summary {
-        var input = ArchiveInput()
+    package func run(read: () async throws -> ByteBuffer?) async throws -> ArchiveSummary {
+        var run = Run()
         var parser = TarParser()
-        var summary = Summary()
-        while let block = try await input.take(TarHeader.blockSize, read) {
+        while let block = try await run.input.take(TarHeader.blockSize, read) {
             switch try parser.take(block) {
             case .end:
-                return summary
+                return run.summary
             case .extended(let size):
-                guard let bytes = try await input.take(Int(size), read) else { throw Self.cutOff }
-                try await input.skip(Int64(TarHeader.padding(size).count), read)
+                guard let bytes = try await run.input.take(Int(size), read) else { throw Self.cutOff }
+                try await run.input.skip(Int64(TarHeader.padding(size).count), read)
                 try parser.extend(bytes)
             case .member(let header):
-                let before = input.taken
-                try await take(header, &input, &summary, read)
+                let before = run.input.taken
+                try await take(header, &run, read)
                 // What was not looked at, and what fills the last block.
-                let rest = header.size - (input.taken - before)
-                try await input.skip(rest + Int64(TarHeader.padding(header.size).count), read)
+                let rest = header.size - (run.input.taken - before)
+                try await run.input.skip(rest + Int64(TarHeader.padding(header.size).count), read)
+                whenAdvanced(run.summary)
             }
         }
         throw Self.cutOff
@@ -88,30 +92,69 @@ package struct StoreImport: Sendable {
     /// Ends the import; the store may be used by others again.
     package func close() async { await store.close() }
 
-    private func take(
-        _ header: TarHeader,
-        _ input: inout ArchiveInput,
-        _ summary: inout Summary,
-        _ read: () async throws -> ByteBuffer?
-    ) async throws {
+    private func take(_ header: TarHeader, _ run: inout Run, _ read: () async throws -> ByteBuffer?) async throws {
         let attributes = Dictionary(header.attributes) { $1 }
         do throws(ImportRefusal) {
             if header.kind == .folder, let name = attributes[ArchiveAttribute.bucket] {
                 try await makeBucket(bucketName(name), attributes, header.modified)
-                summary.buckets += 1
+                run.summary.buckets += 1
                 return
             }
             guard header.kind != .folder else { return }
             guard header.kind == .file else { throw ImportRefusal(why: "it is no file") }
             let object = try ImportedObject(header, attributes, bucket: bucket)
             try await makeBucket(object.bucket, [:], nil)
-            try await put(object, &input, read)
-            summary.objects += 1
-            summary.bytes += header.size
+            if let version = object.version {
+                try await put(object, as: version, &run, read)
+            } else {
+                try await put(object, restoring: nil, &run.input, read)
+            }
+            if object.version?.isEarlier == true { run.summary.versions += 1 } else { run.summary.objects += 1 }
+            run.summary.bytes += header.size
         } catch {
             if let cause = error.cause { throw cause }
-            summary.skipped += 1
+            run.summary.skipped += 1
             whenSkipped(header.path, error.why)
+        }
+    }
+
+    /// Brings a version back, unless it is there.
+    private func put(
+        _ object: ImportedObject,
+        as version: ArchivedVersion,
+        _ run: inout Run,
+        _ read: () async throws -> ByteBuffer?
+    ) async throws(ImportRefusal) {
+        let found: FoundVersion
+        do {
+            guard try await store.bucket(object.bucket)?.versioning != .off else {
+                guard !version.isEarlier else { throw ImportRefusal(why: "its bucket keeps no versions") }
+                return try await put(object, restoring: nil, &run.input, read)
+            }
+            found = try await store.find(object.key, version: version.id, in: object.bucket)
+        } catch let error as ImportRefusal {
+            throw error
+        } catch {
+            throw ImportRefusal(why: "", cause: error)
+        }
+        let previous = run.last.flatMap { $0.bucket == object.bucket && $0.key == object.key ? $0.replaced : nil }
+        run.last = (object.bucket, object.key, version.replaced)
+        switch found {
+        case .marker where version.isMarker: return
+        case .object(let there) where !version.isMarker && there.eTag == object.eTag && there.size.bytes == object.size:
+            return
+        case .marker, .object:
+            // Of that name each key has one, which the latest write replaces.
+            guard version.id == .null else { throw ImportRefusal(why: "another version of that name is there") }
+        case .nothing: break
+        }
+        let restored = RestoredVersion(id: version.id, replacement: previous)
+        guard version.isMarker else { return try await put(object, restoring: restored, &run.input, read) }
+        clock.time = object.modified
+        do throws(ObjectStoreError) {
+            try await store.restoreMarker(restored, of: object.key, in: object.bucket)
+        } catch {
+            throw ImportRefusal(why: "", cause: error)
         }
     }
 
@@ -152,6 +195,7 @@ package struct StoreImport: Sendable {
 
     private func put(
         _ object: ImportedObject,
+        restoring: RestoredVersion?,
         _ input: inout ArchiveInput,
         _ read: () async throws -> ByteBuffer?
     ) async throws(ImportRefusal) {
@@ -167,7 +211,8 @@ package struct StoreImport: Sendable {
                     as: object.key,
                     in: object.bucket,
                     attributes: object.attributes,
-                    origin: origin
+                    origin: origin,
+                    restoring: restoring
                 )
                 return
             }
@@ -190,7 +235,8 @@ package struct StoreImport: Sendable {
                     of: object.key,
                     in: object.bucket,
                     parts: parts,
-                    origin: origin
+                    origin: origin,
+                    restoring: restoring
                 )
             } catch {
                 // What is left of an upload that cannot be given up either is visible to its owner.
@@ -264,48 +310,6 @@ struct ImportRefusal: Error {
     var cause: (any Error)?
 }
 
-/// An object as an archive tells of it.
-private struct ImportedObject {
-    let bucket: BucketName
-    let key: ObjectKey
-    let size: Int64
-    let modified: Instant
-    let attributes: ObjectAttributes
-    /// `nil` for an archive of another program.
-    let eTag: String?
-    /// In bytes; empty for an object that came in one piece.
-    let parts: [Int64]
-
-    init(_ header: TarHeader, _ said: [String: String], bucket: BucketName?) throws(ImportRefusal) {
-        var path = ArchivePath.key(of: header.path)
-        var name = bucket?.text
-        if let own = said[ArchiveAttribute.bucket], let key = said[ArchiveAttribute.key] {
-            (name, path) = (bucket?.text ?? own, key)
-        } else if bucket == nil {
-            let parts = path.split(separator: "/", maxSplits: 1)
-            guard parts.count == 2 else { throw ImportRefusal(why: "no bucket is named; give one with --bucket") }
-            (name, path) = (String(parts[0]), String(parts[1]))
-        }
-        do {
-            self.bucket = try BucketName(name ?? "")
-            key = try ObjectKey(path)
-            attributes = try ObjectAttributes(
-                contentType: said[ArchiveAttribute.contentType] ?? ObjectAttributes.defaultContentType,
-                text: said[ArchiveAttribute.attributes] ?? ""
-            )
-        } catch {
-            throw ImportRefusal(why: "\(error)")
-        }
-        size = header.size
-        modified = header.modified
-        eTag = said[ArchiveAttribute.eTag]
-        parts = said[ArchiveAttribute.parts]?.split(separator: ",").compactMap { Int64($0) } ?? []
-        guard parts.isEmpty || parts.reduce(0, { $0 &+ $1 }) == size, parts.count <= 10_000,
-            parts.allSatisfy({ $0 >= 0 })
-        else { throw ImportRefusal(why: "its parts do not add up") }
-    }
-}
-
 /// The time that objects get: that of the archive while one is taken in.
 private final class ImportClock: Sendable {
     private let base: @Sendable () -> Instant
@@ -319,41 +323,4 @@ private final class ImportClock: Sendable {
     }
 
     func now() -> Instant { time ?? base() }
-}
-
-/// The bytes of an archive, in the portions that its reader wants.
-struct ArchiveInput {
-    private var waiting = ByteBuffer()
-    /// How many bytes were taken or skipped.
-    private(set) var taken: Int64 = 0
-
-    /// Exactly so many bytes; `nil` where there are not as many.
-    mutating func take(_ count: Int, _ read: () async throws -> ByteBuffer?) async throws -> [UInt8]? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(count)
-        while bytes.count < count {
-            guard let chunk = try await chunk(upTo: Int64(count - bytes.count), read) else { return nil }
-            bytes += chunk.readableBytesView
-        }
-        return bytes
-    }
-
-    /// Some bytes, at least one; `nil` at the end.
-    mutating func chunk(upTo count: Int64, _ read: () async throws -> ByteBuffer?) async throws -> ByteBuffer? {
-        while waiting.readableBytes == 0 {
-            guard let more = try await read() else { return nil }
-            waiting = more
-        }
-        let length = Int(min(count, Int64(waiting.readableBytes)))
-        taken += Int64(length)
-        return waiting.readSlice(length: length)
-    }
-
-    mutating func skip(_ count: Int64, _ read: () async throws -> ByteBuffer?) async throws {
-        var left = count
-        while left > 0 {
-            guard let chunk = try await chunk(upTo: left, read) else { return }
-            left -= Int64(chunk.readableBytes)
-        }
-    }
 }

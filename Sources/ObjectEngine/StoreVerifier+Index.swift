@@ -5,8 +5,8 @@ import NIOCore
 /// What is verified without reading content files.
 extension StoreVerifier {
     /// Compares the contents in the index with their checks.
-    func verifySmallContents() async throws(ObjectStoreError) {
-        var last: Int64 = 0
+    func verifySmallContents(after start: Int64) async throws(ObjectStoreError) {
+        var last = start
         while true {
             let from = last
             let page = try await access.read { index in
@@ -28,6 +28,7 @@ extension StoreVerifier {
             for small in page where small.bytes.withUnsafeReadableBytes({ ContentCheck.of($0) }) != small.check {
                 try await foundDamage(in: small.content, small.bytes)
             }
+            try await reached(.init(step: Phase.smallContents.rawValue, last: String(last)))
         }
     }
 
@@ -50,7 +51,7 @@ extension StoreVerifier {
             detail: "the bytes in the index are not those that were written"
         )
         if access.isExclusive { finding.repair = try await quarantine.keep(bytes, as: content, finding) }
-        found(finding)
+        try await found(finding)
     }
 
     /// Looks for rows that belong to nothing.
@@ -64,7 +65,7 @@ extension StoreVerifier {
             for name in rows {
                 var finding = StoreFinding(kind: .unknownRow, content: name, detail: orphans.detail)
                 if access.isExclusive { finding.repair = try await remove(name, orphans, finding) }
-                found(finding)
+                try await found(finding)
             }
         }
     }
@@ -125,14 +126,14 @@ extension StoreVerifier {
     ]
 
     /// Looks for files in place that the index does not know.
-    func verifyFolders() async throws(ObjectStoreError) {
+    func verifyFolders(after last: Int) async throws(ObjectStoreError) {
         let files = access.files
-        for folder in 0..<256 {
+        for folder in 0..<256 where folder > last {
             advanced("folders")
             let names = try await files.run { () throws(ObjectStoreError) in try files.contentNames(folder) }
             for name in names {
                 guard let id = ContentID(name) else {
-                    found(
+                    try await found(
                         StoreFinding(
                             kind: .unknownFile,
                             content: name,
@@ -144,8 +145,9 @@ extension StoreVerifier {
                 if try await isKnown(id) { continue }
                 var finding = StoreFinding(kind: .unknownFile, content: name, detail: "no object has this content")
                 if access.isExclusive { finding.repair = try await quarantine.take(id, finding) }
-                found(finding)
+                try await found(finding)
             }
+            try await reached(.init(step: Phase.folders.rawValue, last: String(folder)))
         }
     }
 
@@ -183,7 +185,7 @@ extension StoreVerifier {
                 }
                 finding.repair = "counted anew"
             }
-            found(finding)
+            try await found(finding)
         }
     }
 }

@@ -27,63 +27,145 @@ package final class StoreVerifier: Sendable {
 
     let access: StoreAccess
     let quarantine: Quarantine
-    private let place: VerificationPlace
+    private let journal: VerificationJournal
+    private let expectsUnknownFiles: Bool
     private let whenFound: @Sendable (StoreFinding) -> Void
     private let whenAdvanced: @Sendable (Progress) -> Void
     private let state: Mutex<State>
 
     private struct State {
+        /// What was written down.
         var report = VerificationReport()
+        var place = VerificationJournal.Place.start
+        /// Findings behind that place: a run that resumes finds them again.
+        var pending: [StoreFinding] = []
         var totalBytes: Int64 = 0
         var sincePlace = 0
     }
 
+    /// - `expectsUnknownFiles`: whether files that no row knows are in order, as in a backup whose update was
+    ///   broken off.
     /// - `now`: for the lines of the quarantine's report.
     /// - `whenFound`: told of each finding, after its repair.
     /// - `whenAdvanced`: told often; cheap, please.
     package init(
         _ access: StoreAccess,
+        expectsUnknownFiles: Bool = false,
         now: @escaping @Sendable () -> Instant,
         whenFound: @escaping @Sendable (StoreFinding) -> Void,
         whenAdvanced: @escaping @Sendable (Progress) -> Void = { _ in }
     ) {
         self.access = access
+        self.expectsUnknownFiles = expectsUnknownFiles
         self.whenFound = whenFound
         self.whenAdvanced = whenAdvanced
         quarantine = Quarantine(files: access.files, now: now)
-        place = VerificationPlace(files: access.files)
+        journal = VerificationJournal(files: access.files)
         state = Mutex(State())
+    }
+
+    /// What is verified one after the other; a place in the journal names them by their numbers.
+    enum Phase: Int, CaseIterable {
+        case index, objects, versions, pieces, parts, smallContents, rows, folders, counts
+
+        /// Whether a place can be one; `allCases.count` is that of the end.
+        static func isPlace(step: Int64, last: String) -> Bool {
+            guard let phase = Int(exactly: step).flatMap(Phase.init(rawValue:)) else {
+                return step == allCases.count && last.isEmpty
+            }
+            switch phase {
+            case .index, .rows, .counts: return last.isEmpty
+            case .objects, .versions, .pieces, .parts: return last.isEmpty || ContentID(last) != nil
+            case .smallContents, .folders: return last.isEmpty || Int64(last).map { $0 >= 0 } ?? false
+            }
+        }
+
+        fileprivate var owners: ContentOwners? {
+            switch self {
+            case .objects: .objects
+            case .versions: .versions
+            case .pieces: .pieces
+            case .parts: .parts
+            case .index, .smallContents, .rows, .folders, .counts: nil
+            }
+        }
     }
 
     /// Verifies all, or what a run that was broken off has left.
     ///
-    /// - Throws: `io`, `damaged` (an index that cannot be read on), `closed` where the task was cancelled: a later
-    ///   run can resume.
+    /// The report is of the whole: what the run before counted and found is in it, and its findings are told again.
+    ///
+    /// - Throws: `io`, `damaged` (an index that cannot be read on), `inUse` (another verification is under way),
+    ///   `closed` where the task was cancelled: a later run can resume.
     package func run(resuming: Bool = false) async throws(ObjectStoreError) -> VerificationReport {
-        var from = VerificationPlace.Place.start
-        if resuming { from = try await place.read() ?? .start }
+        let lock = try await journal.lock()
+        defer { withExtendedLifetime(lock) {} }
+        let from = try await begin(resuming: resuming)
         let total = try await access.read { try $0.statistics().bytes }
         state.withLock { $0.totalBytes = total }
-        if from.step == 0 { try await verifyIndex() }
-        for owners in ContentOwners.allCases where owners.rawValue + 1 >= from.step {
-            try await verify(owners, after: owners.rawValue + 1 == from.step ? from.last : "")
+        for phase in Phase.allCases where phase.rawValue >= from.step {
+            try await verify(phase, after: phase.rawValue == from.step ? from.last : "")
+            try await reached(.init(step: phase.rawValue + 1, last: ""))
         }
-        try await verifySmallContents()
-        try await verifyRows()
-        try await verifyFolders()
-        try await verifyCounts()
-        try await place.remove()
+        try await journal.end()
         return state.withLock { $0.report }
     }
 
-    /// Counts a finding and passes it on.
-    func found(_ finding: StoreFinding) {
-        state.withLock { state in
-            state.report.findings[finding.kind, default: 0] += 1
-            if finding.repair != nil { state.report.repaired += 1 }
-            if finding.isLoss || finding.repair == nil { state.report.open += 1 }
+    private func begin(resuming: Bool) async throws(ObjectStoreError) -> VerificationJournal.Place {
+        let before = resuming ? try await journal.resume { [self] in tellAgain($0) } : nil
+        if let before {
+            return state.withLock { state in
+                state.place = before.place
+                state.report.files = before.counted.files
+                state.report.bytes = before.counted.bytes
+                state.report.smallContents = before.counted.smallContents
+                state.report.unverifiable = before.counted.unverifiable
+                return before.place
+            }
         }
+        try await journal.begin()
+        return .start
+    }
+
+    private func tellAgain(_ finding: StoreFinding) {
+        state.withLock { $0.report.add(finding) }
         whenFound(finding)
+    }
+
+    private func verify(_ phase: Phase, after last: String) async throws(ObjectStoreError) {
+        if let owners = phase.owners { return try await verify(owners, in: phase, after: last) }
+        switch phase {
+        case .index: try await verifyIndex()
+        case .smallContents: try await verifySmallContents(after: Int64(last) ?? 0)
+        case .rows: try await verifyRows()
+        case .folders: if !expectsUnknownFiles { try await verifyFolders(after: Int(last) ?? -1) }
+        case .counts: try await verifyCounts()
+        case .objects, .versions, .pieces, .parts: break
+        }
+    }
+
+    /// Counts a finding and passes it on.
+    ///
+    /// It is written down with the next place; at once where nobody would find it again, because it was repaired.
+    func found(_ finding: StoreFinding) async throws(ObjectStoreError) {
+        whenFound(finding)
+        guard finding.repair != nil, !finding.isLoss else { return state.withLock { $0.pending.append(finding) } }
+        let (place, report) = state.withLock { state in
+            state.report.add(finding)
+            return (state.place, state.report)
+        }
+        try await journal.commit(place, report, adding: [finding])
+    }
+
+    /// Writes down how far the verification is, and what was found up to there.
+    func reached(_ place: VerificationJournal.Place) async throws(ObjectStoreError) {
+        let (report, findings) = state.withLock { state in
+            let findings = state.pending
+            for finding in findings { state.report.add(finding) }
+            (state.pending, state.place, state.sincePlace) = ([], place, 0)
+            return (state.report, findings)
+        }
+        try await journal.commit(place, report, adding: findings)
     }
 
     func count(_ change: @Sendable (inout VerificationReport) -> Void) { state.withLock { change(&$0.report) } }
@@ -98,31 +180,35 @@ package final class StoreVerifier: Sendable {
         let lines = try await access.read { index in
             try String.fetchAll(index.database, sql: "PRAGMA quick_check(20)")
         }
-        for line in lines where line != "ok" { found(StoreFinding(kind: .damagedIndex, detail: line)) }
+        for line in lines where line != "ok" { try await found(StoreFinding(kind: .damagedIndex, detail: line)) }
     }
 
-    private func verify(_ owners: ContentOwners, after start: String) async throws(ObjectStoreError) {
+    private func verify(
+        _ owners: ContentOwners,
+        in phase: Phase,
+        after start: String
+    ) async throws(ObjectStoreError) {
         var last = start
         while true {
             let from = last
             let page = try await access.read { try owners.files(after: from, limit: Self.pageSize, in: $0) }
             guard let end = page.last else { return }
             for owned in page {
+                guard !Task.isCancelled else { throw ObjectStoreError(.closed, "the task was cancelled") }
                 try await verify(owned)
-                try await keepPlace(owners.rawValue + 1, owned.file.text)
+                try await keepPlace(.init(step: phase.rawValue, last: owned.file.text))
             }
             last = end.file.text
         }
     }
 
-    private func keepPlace(_ step: Int, _ last: String) async throws(ObjectStoreError) {
+    /// Writes the place down now and then, and behind each finding.
+    private func keepPlace(_ place: VerificationJournal.Place) async throws(ObjectStoreError) {
         let isDue = state.withLock { state in
             state.sincePlace += 1
-            guard state.sincePlace >= Self.placeInterval else { return false }
-            state.sincePlace = 0
-            return true
+            return state.sincePlace >= Self.placeInterval || !state.pending.isEmpty
         }
-        if isDue { try await place.write(.init(step: step, last: last)) }
+        if isDue { try await reached(place) }
     }
 
     private func verify(_ owned: OwnedFile) async throws(ObjectStoreError) {
@@ -145,16 +231,16 @@ package final class StoreVerifier: Sendable {
         case .missing:
             // Deleted since it was looked up, by a server that goes on.
             guard try await access.read({ try $0.isKnown(owned.file) }) else { return }
-            return found(finding)
+            return try await found(finding)
         case .wrongSize(let size):
             finding = finding.with(.wrongSize, "the file has \(size) bytes in place of \(owned.size)")
         case .wrongBytes:
             finding = finding.with(.wrongBytes, "the bytes are not those that were written")
         case .unreadable(let error):
-            return found(finding.with(.unreadable, "the file cannot be read: \(error)"))
+            return try await found(finding.with(.unreadable, "the file cannot be read: \(error)"))
         }
         if access.isExclusive { finding.repair = try await quarantine.take(owned.file, finding) }
-        found(finding)
+        try await found(finding)
     }
 
     /// Gives files of older versions, whose bytes were just proven by their ETag, the check that they lack.

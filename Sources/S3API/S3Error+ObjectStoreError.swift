@@ -31,7 +31,7 @@ extension S3Error {
             case .contentReplaced: .slowDown
             case .storageFull: .storageFull
             case .closed: .serviceUnavailable
-            case .damaged, .io, .notAFile, .newerVersion, .olderVersion, .noStore, .notABackup,
+            case .damaged, .io, .notAFile, .newerVersion, .olderVersion, .noStore, .inUse,
                 .invalidArchive, .misuse:
                 .internalError
             }

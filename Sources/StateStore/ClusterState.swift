@@ -35,7 +35,7 @@ package final class ClusterState: Sendable {
     /// - Throws: `DurableSQLiteError` with `io`.
     package func synchronize() async throws { try await database.synchronize() }
 
-    private init(database: DurableDatabase) { self.database = database }
+    init(database: DurableDatabase) { self.database = database }
 
     package func close() async { await database.close() }
 

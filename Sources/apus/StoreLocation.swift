@@ -1,9 +1,8 @@
 import ArgumentParser
+import Cluster
 import Model
-import NIOCore
-import NIOPosix
+import ObjectEngine
 import Settings
-import Synchronization
 import SystemPackage
 
 #if canImport(Glibc)
@@ -27,44 +26,98 @@ struct StoreLocation: ParsableArguments {
 
     /// A store, and the lock on its data directory where that is free.
     struct Opened {
+        /// The data directory around it; `nil` where there is none.
+        let root: FilePath?
         let objects: FilePath
         /// Whether no server runs on it, nor can one start now.
         let isExclusive: Bool
-        fileprivate let lock: SystemPackage.FileDescriptor?
+        /// `nil` where it is no backup; never one that was not finished.
+        let backup: BackupMarker.State?
+        fileprivate let lock: SystemPackage.FileDescriptor
 
-        func close() { try? lock?.close() }  // Closing a lock file cannot lose anything.
+        fileprivate func close() { try? lock.close() }  // Closing a lock file cannot lose anything.
     }
 
-    /// Finds the store and takes the lock, which is never waited for.
+    /// Finds the store, takes the lock, which is never waited for, and gives both to `body`.
     ///
     /// - Parameter makesNew: whether to make a data directory where there is none.
-    func open(makesNew: Bool = false) throws -> Opened {
-        let root = FilePath(try data ?? Self.standard()).madeAbsolute
-        let objects = root.appending("objects")
-        if access(objects.appending("index.sqlite").string, F_OK) != 0 {
-            // A backup has no data directory around it, and no server.
-            let isBackup = access(root.appending("index.sqlite").string, F_OK) == 0
-            guard makesNew, !isBackup else { return try Self.lock(of: root, for: root) }
-            for folder in [root, objects] {
+    func withPlace<T>(makesNew: Bool = false, _ body: (Opened) async throws -> T) async throws -> T {
+        let place = try open(makesNew: makesNew)
+        defer { place.close() }
+        return try await body(place)
+    }
+
+    /// As `withPlace`, with the store open.
+    ///
+    /// - Parameter mayChange: whether the store is opened for changes where nobody else uses it.
+    func withStore<T>(mayChange: Bool, _ body: (Opened, StoreAccess) async throws -> T) async throws -> T {
+        try await withPlace { place in
+            let access = try await StoreAccess.open(at: place.objects, isExclusive: mayChange && place.isExclusive)
+            do {
+                let value = try await body(place, access)
+                await access.close()
+                return value
+            } catch {
+                await access.close()
+                throw error
+            }
+        }
+    }
+
+    private func open(makesNew: Bool) throws -> Opened {
+        let named = FilePath(try data ?? Self.standard()).madeAbsolute
+        let objects = named.appending("objects")
+        if Self.hasFile(objects, "index.sqlite") { return try Self.lock(named, objects, around: named) }
+        // Who names the folder `objects` within a data directory means the same store as its server.
+        let around = named.removingLastComponent()
+        if Self.hasFile(around, "lock"), around.appending("objects") == named {
+            return try Self.lock(around, named, around: around)
+        }
+        // A store without a data directory has no server.
+        if Self.hasFile(named, "index.sqlite") { return try Self.lock(named, named, around: nil) }
+        if !makesNew {
+            // Only a backup that was never finished has no store; everything else is left as it is.
+            guard Self.hasFile(named, BackupMarker.name) else {
+                throw ObjectStoreError(
+                    .noStore, "there is no object store in \(named); name its directory with --data")
+            }
+        } else {
+            for folder in [named, objects] {
                 guard mkdir(folder.string, 0o700) == 0 || errno == EEXIST else { throw Errno(rawValue: errno) }
             }
         }
-        return try Self.lock(of: root, for: objects)
+        return try Self.lock(named, objects, around: named)
     }
 
-    /// Takes the lock of a data directory, or that of a backup.
-    ///
-    /// Who names the folder `objects` within a data directory means the same store as its server.
-    private static func lock(of root: FilePath, for objects: FilePath) throws -> Opened {
-        let around = root.removingLastComponent().appending("lock")
-        let isInside = root == objects && access(around.string, F_OK) == 0
+    private static func hasFile(_ folder: FilePath, _ name: String) -> Bool {
+        access(folder.appending(name).string, F_OK) == 0
+    }
+
+    /// Takes the lock of a directory, and looks whether it is a backup.
+    private static func lock(_ folder: FilePath, _ objects: FilePath, around root: FilePath?) throws -> Opened {
         let lock = try SystemPackage.FileDescriptor.open(
-            isInside ? around : root.appending("lock"),
+            folder.appending("lock"),
             .readWrite,
             options: [.create, .closeOnExec],
             permissions: .ownerReadWrite
         )
-        return Opened(objects: objects, isExclusive: flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0, lock: lock)
+        let isExclusive = flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0
+        do {
+            let marker = try BackupMarker.read(folder)
+            guard marker == nil || isExclusive else {
+                throw ClusterError(
+                    code: .dataDirectory,
+                    message:
+                        "\(folder) is a backup that is being written, or read by another \"apus store\"; wait for its end"
+                )
+            }
+            try marker?.requireWhole(folder)
+            return Opened(
+                root: root, objects: objects, isExclusive: isExclusive, backup: marker?.state, lock: lock)
+        } catch {
+            try? lock.close()  // Closing a lock file cannot lose anything.
+            throw error
+        }
     }
 
     /// What `apus serve` uses when nobody says otherwise.
@@ -72,93 +125,5 @@ struct StoreLocation: ParsableArguments {
         let environment = ServeCommand.environment()
         let values = try SettingValues(flags: [:], environment: environment, file: nil)
         return try ServeSettings(values, machine: .current, environment: environment).data
-    }
-}
-
-/// What the commands of the store say.
-enum StoreConsole {
-    /// Runs a command; an error becomes a line and the exit status 1.
-    static func reporting(_ body: () async throws -> Void) async throws {
-        do { try await body() } catch let error as ExitCode { throw error } catch let error as ValidationError {
-            throw error
-        } catch {
-            complain("Error: \(error)")
-            throw ExitCode(1)
-        }
-    }
-
-    static func say(_ text: String) {
-        // Nobody reads on: there is nobody to tell.
-        _ = try? SystemPackage.FileDescriptor.standardOutput.writeAll((text + "\n").utf8)
-    }
-
-    static func complain(_ text: String) {
-        // There is nobody else to tell.
-        _ = try? SystemPackage.FileDescriptor.standardError.writeAll((printable(text) + "\n").utf8)
-    }
-
-    /// The text without what would move a terminal's cursor: keys may hold anything.
-    static func printable(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? "\u{FFFD}" : $0 }))
-    }
-}
-
-/// A line on a terminal that is written over, at most ten times a second.
-final class ProgressLine: Sendable {
-    private struct State {
-        var last: ContinuousClock.Instant?
-        var isThere = false
-    }
-
-    private let isShown: Bool
-    private let state = Mutex(State())
-
-    init(isShown: Bool) { self.isShown = isShown && isatty(STDERR_FILENO) != 0 }
-
-    func show(_ text: () -> String) {
-        guard isShown else { return }
-        let isDue = state.withLock { state in
-            let now = ContinuousClock.now
-            if let last = state.last, last.duration(to: now) < .milliseconds(100) { return false }
-            (state.last, state.isThere) = (now, true)
-            return true
-        }
-        if isDue { write("\r\u{1B}[K\(text())") }
-    }
-
-    func clear() {
-        let wasThere = state.withLock { state in
-            defer { state.isThere = false }
-            return state.isThere
-        }
-        if wasThere { write("\r\u{1B}[K") }
-    }
-
-    private func write(_ text: String) {
-        _ = try? SystemPackage.FileDescriptor.standardError.writeAll(text.utf8)  // There is nobody else to tell.
-    }
-}
-
-/// The standard streams, read and written away from the threads that run tasks.
-enum StandardStreams {
-    private static let threads = NIOThreadPool.singleton
-
-    /// The next bytes; `nil` at the end.
-    static func read() async throws -> ByteBuffer? {
-        try await threads.runIfActive {
-            var buffer = ByteBufferAllocator().buffer(capacity: 1 << 20)
-            let count = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 1 << 20) { space in
-                try SystemPackage.FileDescriptor.standardInput.read(into: space)
-            }
-            return count > 0 ? buffer : nil
-        }
-    }
-
-    static func write(_ buffer: ByteBuffer) async throws {
-        try await threads.runIfActive {
-            _ = try buffer.withUnsafeReadableBytes { try SystemPackage.FileDescriptor.standardOutput.writeAll($0) }
-        }
     }
 }

@@ -120,7 +120,7 @@ import Testing
         await store.close()
     }
 
-    func export(bucket: BucketName? = nil, prefix: String = "") async throws -> (ByteBuffer, StoreExport.Summary) {
+    func export(bucket: BucketName? = nil, prefix: String = "") async throws -> (ByteBuffer, ArchiveSummary) {
         let access = try await StoreAccess.open(at: FilePath(directory.path), isExclusive: false)
         var archive = ByteBuffer()
         let summary = try await StoreExport(access, bucket: bucket, prefix: prefix).run {
@@ -134,7 +134,7 @@ import Testing
         _ archive: ByteBuffer,
         bucket: BucketName? = nil,
         chunk: Int = 100_000
-    ) async throws -> StoreImport.Summary {
+    ) async throws -> ArchiveSummary {
         let importer = try await StoreImport(
             into: FilePath(target.path),
             bucket: bucket,

@@ -23,20 +23,31 @@ import Testing
 
     func backup(copies: Bool = false) async throws -> StoreBackup.Summary {
         let access = try await StoreAccess.open(at: FilePath(directory.path), isExclusive: false)
-        let summary: StoreBackup.Summary
+        let backup = StoreBackup(access, to: FilePath(destination.path), copiesBytes: copies)
         do {
-            summary = try await StoreBackup(access, to: FilePath(destination.path), copiesBytes: copies).run()
+            try await backup.hold()
+            try await backup.copy()
+            try await backup.publish()
+            try await backup.prune()
         } catch {
+            await backup.close()
             await access.close()
             throw error
         }
+        await backup.close()
         await access.close()
-        return summary
+        return backup.summary
     }
 
-    func verifyBackup() async throws -> VerificationReport {
+    func verifyBackup(expectsUnknownFiles: Bool = false) async throws -> VerificationReport {
         let access = try await StoreAccess.open(at: FilePath(destination.path), isExclusive: false)
-        let report = try await StoreVerifier(access, now: { clock.now() }, whenFound: { Issue.record("\($0)") }).run()
+        let verifier = StoreVerifier(
+            access,
+            expectsUnknownFiles: expectsUnknownFiles,
+            now: { clock.now() },
+            whenFound: { Issue.record("\($0)") }
+        )
+        let report = try await verifier.run()
         await access.close()
         return report
     }
@@ -87,11 +98,49 @@ import Testing
         await store.close()
     }
 
-    @Test func writesToNothingElse() async throws {
-        try write([1], to: destination.path + "/precious")
-        let error = await #expect(throws: ObjectStoreError.self) { try await backup() }
-        #expect(error?.code == .notABackup)
-        #expect(try TemporaryDirectory.names(in: destination.path) == ["precious"])
+    @Test func copiesWhatWasOnlyNamedTwice() async throws {
+        let record = try await store.put(pattern(30_000), as: "key")
+        _ = try await backup()
+        #expect(try await backup(copies: true) == .init(added: 1, addedBytes: 30_000))
+        let (one, other) = (directory.path(of: record.content), destination.path(of: record.content))
+        #expect(try !FileSystemCalls.real.areOneFile(one, other))
+        #expect(try await backup(copies: true) == .init(kept: 1))
+        #expect(try await backup() == .init(kept: 1))
+        #expect(try FileSystemCalls.real.areOneFile(one, one))
+        #expect(try !FileSystemCalls.real.areOneFile(one, one + "x"))
+        await store.close()
+    }
+
+    @Test func eventsStayUntilItsEnd() async throws {
+        try await store.put([1], as: "key")
+        let access = try await StoreAccess.open(at: FilePath(directory.path), isExclusive: false)
+        let backup = StoreBackup(access, to: FilePath(destination.path), copiesBytes: false)
+        try await backup.hold()
+        #expect(try await store.discardEvents(through: 1) == false)
+        #expect(try await store.events(after: 0, limit: 10).count == 1)
+        await backup.close()
+        await access.close()
+        #expect(try await store.discardEvents(through: 1))
+        #expect(try await store.events(after: 0, limit: 10).isEmpty)
+        await store.close()
+    }
+
+    /// Until the new index takes its place, the last backup is whole.
+    @Test func whatIsBrokenOffLeavesTheLastOne() async throws {
+        try await store.put(pattern(30_000), as: "first")
+        _ = try await backup()
+        _ = try await store.delete([objectKey("first")], in: videos)
+        try await store.put(pattern(40_000), as: "second")
+        let access = try await StoreAccess.open(at: FilePath(directory.path), isExclusive: false)
+        let broken = StoreBackup(access, to: FilePath(destination.path), copiesBytes: false)
+        try await broken.hold()
+        try await broken.copy()
+        await broken.close()
+        await access.close()
+        let report = try await verifyBackup(expectsUnknownFiles: true)
+        #expect(report.files == 1 && report.findingCount == 0)
+        #expect(try await backup() == .init(added: 0, kept: 1, removed: 1))
+        #expect(try await verifyBackup().files == 1)
         await store.close()
     }
 

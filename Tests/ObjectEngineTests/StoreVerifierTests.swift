@@ -158,21 +158,14 @@ import Testing
         #expect(again.unverifiable == 1 && again.findings == [.missingContent: 1])
     }
 
-    @Test func goesOnWhereItWasBrokenOff() async throws {
+    @Test func anotherOneWaits() async throws {
         _ = try await fill()
         let access = try await StoreAccess.open(at: FilePath(directory.path), isExclusive: false)
-        let second = try await access.read { try ContentOwners.objects.files(after: "", limit: 2, in: $0) }[1]
-        let place = VerificationPlace(files: access.files)
-        #expect(try await place.read() == nil)
-        try await place.write(.init(step: 1, last: second.file.text))
-        #expect(try await place.read() == .init(step: 1, last: second.file.text))
+        let lock = try await VerificationJournal(files: access.files).lock()
+        let error = await #expect(throws: ObjectStoreError.self) { try await verify(isExclusive: false) }
+        #expect(error?.code == .inUse)
+        withExtendedLifetime(lock) {}
         await access.close()
-        let (report, _) = try await verify(isExclusive: false, resuming: true)
-        #expect(report.files == 5)
-        let (all, _) = try await verify(isExclusive: false, resuming: true)
-        #expect(all.files == 7)
-        try write(Array("nonsense".utf8), to: directory.path + "/verify.place")
-        #expect(try await verify(isExclusive: false, resuming: true).report.files == 7)
     }
 
     @Test func earlierVersionsAreVerifiedToo() async throws {
