@@ -24,6 +24,7 @@ package final class DeliveryService: Service {
     private let httpClient: HTTPClient
     private let backoff: Backoff
     private let signal: Signal
+    private let steps: JobSteps
     private let now: @Sendable () -> Instant
     private let logger: Logger
     private let lines = Mutex(DeliveryLines())
@@ -38,6 +39,7 @@ package final class DeliveryService: Service {
         httpClient: HTTPClient,
         longestPause: Duration,
         signal: Signal,
+        steps: JobSteps,
         now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
@@ -47,6 +49,7 @@ package final class DeliveryService: Service {
         self.httpClient = httpClient
         backoff = Backoff(ceiling: longestPause)
         self.signal = signal
+        self.steps = steps
         self.now = now
         self.logger = logger
     }
@@ -163,7 +166,7 @@ package final class DeliveryService: Service {
     private func arrived(_ delivery: DeliveryRecord) async throws {
         delivered.increment()
         bytes.increment(by: delivery.size.bytes)
-        if try await state.delivered(delivery, at: now()) { await removeFolder(of: delivery.jobName) }
+        if let end = try await state.delivered(delivery, at: now()) { await steps.perform(end) }
         logger.info(
             "result delivered",
             metadata: ["job.name": "\(delivery.jobName)", "provider": "\(delivery.provider)"]
@@ -198,14 +201,6 @@ package final class DeliveryService: Service {
         )
         for delivery in deliveries {
             try await state.deliveryFailed(delivery, error: message, next: now() + pause)
-        }
-    }
-
-    private func removeFolder(of job: JobName) async {
-        let folder = data.deliveries.appending(job.text)
-        do { try await Folder.offload { try Folder.remove(folder) } } catch {
-            logger.warning(
-                "a delivery folder cannot be removed", metadata: ["job.name": "\(job)", "error": "\(error)"])
         }
     }
 }

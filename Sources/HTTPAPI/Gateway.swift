@@ -43,6 +43,7 @@ package struct Gateway: Sendable {
     let services: ServiceRegistry
     let jobs: JobBoard
     let runs: RunDispatcher
+    let runKeys: RunKeys
     let buckets: BucketDesk
     let images: ImageDesk
     let allowedImages: AllowedImages
@@ -73,6 +74,7 @@ package struct Gateway: Sendable {
         self.services = services
         self.jobs = jobs
         self.runs = runs
+        runKeys = RunKeys(now: now)
         self.buckets = buckets
         self.images = images
         self.allowedImages = allowedImages
@@ -88,7 +90,9 @@ package struct Gateway: Sendable {
         // Outside the errors, so that a page on another origin can read those, too.
         router.add(middleware: CORSHeaders())
         router.add(middleware: ErrorMiddleware())
-        router.get("health") { _, _ in Response.text("Ok") }
+        router.get("health") { request, _ in
+            request.query("verbose") == nil ? Response.text("Ok") : Response.json(status.healthJSON())
+        }
         router.get("metrics") { _, _ in await metricsText() }
         let administrator = AuthenticationMiddleware(authenticator: authenticator, acceptsServices: false)
         let system = router.group("system").add(middleware: administrator)

@@ -1,3 +1,4 @@
+import DurableSQLite
 import SystemPackage
 
 #if canImport(Glibc)
@@ -104,6 +105,16 @@ struct FileSystemCalls: Sendable {
             found.append(status)
         }
         return found[0].st_ino == found[1].st_ino && found[0].st_dev == found[1].st_dev
+    }
+
+    /// Has the probe see the syncs of the index's log too; `nil` where there is none.
+    var aroundLogSync: DurableDatabase.AroundLogSync? {
+        guard let probe else { return nil }
+        return { path, sync in
+            _ = try probe.willDo(.synchronize(path: path))
+            try sync()
+            probe.didDo(.synchronize(path: path))
+        }
     }
 
     /// To be called before a transaction of the index.

@@ -7,7 +7,29 @@ enum Schema {
         SchemaStep("settings of buckets", sql: settings),
         SchemaStep("small contents, checks", sql: smallContents),
         SchemaStep("versions of objects, checksums of pieces, finished uploads", sql: versions),
+        SchemaStep("deleted buckets whose events are not all read", sql: departures),
+        SchemaStep("what jobs have put", sql: putMarks),
     ]
+
+    private static let putMarks = """
+        CREATE TABLE put_marks (
+            owner TEXT NOT NULL,
+            bucket TEXT NOT NULL,
+            key TEXT NOT NULL,
+            etag TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            PRIMARY KEY (owner, bucket, key)
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let departures = """
+        CREATE TABLE departures (
+            last_event INTEGER NOT NULL,
+            bucket TEXT NOT NULL,
+            notification TEXT,
+            PRIMARY KEY (last_event, bucket)
+        ) STRICT, WITHOUT ROWID;
+        """
 
     private static let smallContents = """
         CREATE TABLE small_contents (

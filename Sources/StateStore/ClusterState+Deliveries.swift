@@ -1,22 +1,8 @@
 import GRDB
 package import Model
+import Scheduling
 
 extension ClusterState {
-    /// Commits a job's deliveries, and that the job waits for them, in one transaction.
-    ///
-    /// A delivery that is there already stays.
-    package func deliver(
-        _ deliveries: [NewDelivery],
-        of job: Int64,
-        at now: Instant,
-        result: AttemptResult
-    ) async throws(StateStoreError) {
-        try await write { database in
-            try Self.insert(deliveries, of: job, at: now, database)
-            try Self.set(job, .delivering, result, attempts: nil, finished: nil, database)
-        }
-    }
-
     /// Commits a job that has run already and only delivers, with its deliveries.
     package func enqueueDelivering(_ job: NewJob, _ deliveries: [NewDelivery]) async throws(StateStoreError) {
         try await write { database in
@@ -26,7 +12,8 @@ extension ClusterState {
         }
     }
 
-    private static func insert(
+    /// A delivery that is there already stays.
+    static func insert(
         _ deliveries: [NewDelivery],
         of job: Int64,
         at now: Instant,
@@ -79,19 +66,13 @@ extension ClusterState {
 
     /// Records that a result has arrived; with a job's last one, the job's end.
     ///
-    /// Answers whether that was the last.
-    package func delivered(_ delivery: DeliveryRecord, at now: Instant) async throws(StateStoreError) -> Bool {
+    /// - Returns: The job's end, where that was the last one.
+    package func delivered(_ delivery: DeliveryRecord, at now: Instant) async throws(StateStoreError) -> JobChange? {
         try await write { database in
             try database.execute(sql: "DELETE FROM delivery WHERE id = ?", arguments: [delivery.id])
             let sql = "SELECT count(*) FROM delivery WHERE job = ?"
-            guard try Int.fetchOne(database, sql: sql, arguments: [delivery.job]) == 0 else { return false }
-            try database.execute(
-                sql: "UPDATE job SET state = ?, finished = ?, message = NULL WHERE number = ? AND state = ?",
-                arguments: [
-                    JobState.succeeded.rawValue, now.nanoseconds, delivery.job, JobState.delivering.rawValue,
-                ]
-            )
-            return true
+            guard try Int.fetchOne(database, sql: sql, arguments: [delivery.job]) == 0 else { return nil }
+            return try JobStep(number: delivery.job, events: [.delivered], now: now).take(database)
         }
     }
 

@@ -40,7 +40,8 @@ extension ClusterState {
 
     /// - Throws: `alreadyExists` where a service has that name.
     package func insert(_ service: StoredService) async throws(StateStoreError) {
-        try await write { database in
+        try await write { [self] database in
+            try recordPassed(database)
             let name = service.name.text
             let sql = "SELECT EXISTS (SELECT 1 FROM service WHERE name = ?)"
             guard try Bool.fetchOne(database, sql: sql, arguments: [name]) != true else {
@@ -59,7 +60,8 @@ extension ClusterState {
 
     /// - Throws: `notFound` where no service has that name.
     package func update(_ service: StoredService) async throws(StateStoreError) {
-        try await write { database in
+        try await write { [self] database in
+            try recordPassed(database)
             try database.execute(
                 sql: "UPDATE service SET definition = ?, made_buckets = ?, version = ?, updated = ? WHERE name = ?",
                 arguments: [
@@ -73,13 +75,14 @@ extension ClusterState {
         }
     }
 
-    /// The jobs of a service that have files beside the database: their event, or results that wait for another storage.
+    /// The jobs of a service that may have files beside the database: their event, or results that wait for another
+    /// storage.
     package func jobsWithFiles(of name: ServiceName) async throws(StateStoreError) -> [JobName] {
         try await read { database in
             try String.fetchAll(
                 database,
-                sql: "SELECT name FROM job WHERE service = ? AND finished IS NULL AND (event IS NULL OR state = ?)",
-                arguments: [name.text, JobState.delivering.rawValue]
+                sql: "SELECT name FROM job WHERE service = ? AND state != ? AND (event IS NULL OR state = ?)",
+                arguments: [name.text, JobState.succeeded.rawValue, JobState.delivering.rawValue]
             ).map { try JobName($0) }
         }
     }

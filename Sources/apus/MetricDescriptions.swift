@@ -1,5 +1,6 @@
 import Cluster
 import Model
+import Scheduling
 import StateStore
 import Telemetry
 
@@ -11,6 +12,7 @@ enum MetricDescriptions {
         "apus_s3_requests_total": "Requests to the object store, by operation and class of status.",
         "apus_events_total": "Events of the object store that were turned into jobs, or that nobody waited for.",
         "apus_jobs_ended_total": "Jobs that ended, by state.",
+        "apus_job_attempts_total": "Attempts to run a job that ended, by outcome.",
         "apus_job_wait_seconds": "Time from a job's creation to the start of its stage in.",
         "apus_job_stage_in_seconds": "Time to bring a job's input into its sandbox.",
         "apus_job_run_seconds": "Time that a job's script ran, its sandbox's start included.",
@@ -22,6 +24,7 @@ enum MetricDescriptions {
         "apus_webhook_deliveries_total": "Tries to tell a webhook of an event, by webhook and outcome.",
         "apus_lifecycle_removed_total": "What the lifecycles of buckets have deleted, by kind.",
         "apus_run_seconds": "Time of synchronous runs, waiting included.",
+        "apus_clock_jumps_total": "How often the wall clock was set while the cluster ran.",
         "apus_runs_total": "Synchronous runs, by outcome.",
     ]
 
@@ -31,6 +34,11 @@ enum MetricDescriptions {
             // A scrape while the store is closing finds nothing to say.
             let counts = (try? await status.jobCounts()) ?? [:]
             return counts.map { PrometheusRegistry.Sample(Double($0.value), labels: [("state", $0.key.rawValue)]) }
+        }
+        registry.addCallback("apus_short", help: "1 where the machine is short of a resource, else 0.") {
+            status.shortages.map { resource, isShort in
+                PrometheusRegistry.Sample(isShort ? 1 : 0, labels: [("resource", resource.rawValue)])
+            }
         }
         registry.addCallback("apus_deliveries_waiting", help: "Results that wait for another storage.") {
             [PrometheusRegistry.Sample(Double((try? await status.waitingDeliveries()) ?? 0))]

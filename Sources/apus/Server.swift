@@ -45,6 +45,7 @@ struct Server {
         let level = Logger.Level(name: settings.logLevel) ?? .info
         LoggingSystem.bootstrap { ApusLogHandler(label: $0, format: format, level: level) }
         let logger = Logger(label: "apus")
+        FileLimit.raise()
         let server = try await build(settings, logger: logger)
         try await server.serve(grace: settings.grace)
     }
@@ -84,29 +85,41 @@ struct Server {
         let webhooks = settings.webhooks.map { Webhook(name: $0.name, url: $0.url, token: $0.token) }
         let notifications = try await Notifications.open(
             store: objects, state: state, catalog: catalog, webhooks: webhooks, logger: logger)
+        let retries = Signal()
+        let steps = JobSteps(
+            data: data, store: objects, state: state, deliverySignal: deliveries, retrySignal: retries,
+            notifications: notifications, now: now, logger: logger
+        )
         let executor = JobExecutor(
-            data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs,
-            deliverySignal: deliveries, now: now, logger: logger
+            data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs, steps: steps,
+            deliverySignal: deliveries, node: HostName.current, now: now, logger: logger
         )
         let scheduler = JobScheduler(
-            capacity: Resources(cpu: settings.cpu, memory: settings.memory), store: state, grace: settings.grace,
-            logger: logger, execute: { await executor.execute($0) }
+            capacity: Resources(cpu: settings.cpu, memory: settings.memory), shares: settings.shares, store: state,
+            grace: settings.grace, logger: logger, execute: { await executor.execute($0) }
         )
+        let resources = ResourceWatch(
+            reserves: settings.reserves, scheduler: scheduler, state: state, deliverySignal: deliveries,
+            sample: { await ResourceProbe.sample(data.root) }, clocks: { ResourceProbe.clocks() }, logger: logger
+        )
+        await resources.look()
         let allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
         let registryOfServices = ServiceRegistry(
             data: data, store: objects, state: state, catalog: catalog, scheduler: scheduler, sandboxes: sandboxes,
-            logs: logs, deliverySignal: deliveries, allowedImages: allowedImages, clusterStore: store,
-            httpClient: httpClient, now: now, logger: logger
+            logs: logs, deliverySignal: deliveries, notifications: notifications, allowedImages: allowedImages,
+            clusterStore: store, httpClient: httpClient, now: now, logger: logger
         )
         try await Recovery(
             data: data, state: state, sandboxes: sandboxes, registry: registryOfServices, executor: executor,
-            logger: logger
+            now: now, logger: logger
         ).run()
         let jobs = JobBoard(
-            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, now: now
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps,
+            queueLimit: settings.queueLimit, now: now
         )
         let status = ClusterStatus(
-            store: objects, jobs: jobs, scheduler: scheduler, nodeName: HostName.current, started: now()
+            store: objects, jobs: jobs, scheduler: scheduler, resources: resources, nodeName: HostName.current,
+            started: now()
         )
         MetricDescriptions.register(status, in: registry)
         MetricDescriptions.register(state, in: registry)
@@ -130,19 +143,24 @@ struct Server {
         )
         let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew)
         let faces = HTTPFaces(
-            gateway: gateway, objects: objects, authenticator: authenticator, notifications: notifications, now: now,
-            logger: logger)
+            gateway: gateway, objects: objects, authenticator: authenticator, notifications: notifications,
+            scheduler: scheduler, now: now, logger: logger)
         return Server(
             services: [
                 Housekeeper(
                     data: data, state: state, logs: logs,
-                    retention: Retention(age: settings.keepJobs, logBytes: settings.keepLogs), now: now, logger: logger
+                    retention: Retention(age: settings.keepJobs, logBytes: settings.keepLogs),
+                    trustsAges: { resources.trustsAges }, now: now, logger: logger
                 ),
-                LifecycleService(store: objects, now: now, logger: logger),
+                LifecycleService(
+                    store: objects, trustsAges: { resources.trustsAges }, now: now, logger: logger),
+                resources,
                 DeliveryService(
                     data: data, state: state, catalog: catalog, httpClient: httpClient,
-                    longestPause: settings.deliveryPause, signal: deliveries, now: now, logger: logger
+                    longestPause: settings.deliveryPause, signal: deliveries, steps: steps, now: now, logger: logger
                 ),
+                RetryService(
+                    store: objects, state: state, scheduler: scheduler, signal: retries, now: now, logger: logger),
                 WebhookService(
                     state: state, webhooks: webhooks, notifications: notifications, httpClient: httpClient,
                     longestPause: settings.deliveryPause, logger: logger
@@ -168,8 +186,10 @@ struct Server {
     }
 
     private func serve(grace: Duration) async throws {
+        // Jobs have the grace time and what they take to end, connections another 20 seconds.
+        let deadline = ShutdownDeadline(limit: grace + .seconds(40), sandboxes: sandboxes, logger: logger)
         var configuration = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+            services: services + [deadline], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
         )
         configuration.maximumGracefulShutdownDuration = grace + .seconds(20)
         let group = ServiceGroup(configuration: configuration)

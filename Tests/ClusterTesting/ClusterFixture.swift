@@ -1,6 +1,6 @@
 import AsyncHTTPClient
 package import Cluster
-import DurableSQLite
+package import DurableSQLite
 import Glibc
 package import Logging
 package import Model
@@ -25,8 +25,18 @@ package struct ClusterFixture: Sendable {
         package var runsAllAsProcesses = true
         package var retention = Retention()
         package var webhooks: [Webhook] = []
+        package var queueLimit: Int?
+        package var shares: [String: Int] = [:]
+        /// What the machine has left, as the watch over it finds it.
+        package var sample: @Sendable () async -> [Pressure.Resource: Pressure.Level] = { [:] }
+        package var clocks: ResourceWatch.Clocks = {
+            (ClusterFixture.now(), ContinuousClock.now - ClusterFixture.begin)
+        }
         /// How long one delivery to a webhook may take.
         package var webhookTimeout = Duration.seconds(10)
+        package var stateDurability = Durability.never
+        /// Stands around the syncs of the state's log, with `batch`.
+        package var aroundStateSync: DurableDatabase.AroundLogSync?
 
         package init() {}
     }
@@ -45,6 +55,7 @@ package struct ClusterFixture: Sendable {
     package let buckets: BucketDesk
     package let images: ImageDesk
     package let status: ClusterStatus
+    package let resources: ResourceWatch
     package let housekeeper: Housekeeper
     private let sandboxes: SandboxSet
     package let logger: Logger
@@ -52,7 +63,11 @@ package struct ClusterFixture: Sendable {
     private let webhooks: WebhookService
     private let router: EventRouter
     private let deliveries: DeliveryService
+    package let steps: JobSteps
+    private let retries: RetryService
     private let recovery: Recovery
+
+    private static let begin = ContinuousClock.now
 
     package static let now: @Sendable () -> Instant = {
         var time = timespec()
@@ -79,7 +94,8 @@ package struct ClusterFixture: Sendable {
         self.logger = logger
         data = try DataDirectory.open(at: path)
         objects = try await ObjectStore.open(at: data.objects, durability: .never, logger: logger, now: now)
-        state = try await ClusterState.open(at: data.stateFile.string, durability: .never)
+        state = try await ClusterState.open(
+            at: data.stateFile.string, durability: options.stateDurability, aroundLogSync: options.aroundStateSync)
         sandboxes = SandboxSet(
             process: ProcessSandbox(.init(dataDirectory: data.root)),
             container: { () async throws(SandboxError) in
@@ -91,26 +107,41 @@ package struct ClusterFixture: Sendable {
         catalog = ServiceCatalog()
         logs = JobLogs(folder: data.logs, limit: options.logLimit)
         let signal = Signal()
+        notifications = try await Notifications.open(
+            store: objects, state: state, catalog: catalog, webhooks: options.webhooks, logger: logger)
+        let retrySignal = Signal()
+        steps = JobSteps(
+            data: data, store: objects, state: state, deliverySignal: signal, retrySignal: retrySignal,
+            notifications: notifications, now: now, jitter: { 0 }, logger: logger
+        )
         let executor = JobExecutor(
-            data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs,
-            deliverySignal: signal, now: now, logger: logger
+            data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs, steps: steps,
+            deliverySignal: signal, node: "node", now: now, logger: logger
         )
         scheduler = JobScheduler(
-            capacity: options.capacity, store: state, grace: options.grace, logger: logger,
+            capacity: options.capacity, shares: options.shares, store: state, grace: options.grace, logger: logger,
             execute: { await executor.execute($0) }
         )
         allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
         registry = ServiceRegistry(
             data: data, store: objects, state: state, catalog: catalog, scheduler: scheduler, sandboxes: sandboxes,
-            logs: logs, deliverySignal: signal, allowedImages: allowedImages, clusterStore: Self.clusterStore,
+            logs: logs, deliverySignal: signal, notifications: notifications, allowedImages: allowedImages,
+            clusterStore: Self.clusterStore,
             httpClient: httpClient, now: now, logger: logger
         )
         recovery = Recovery(
-            data: data, state: state, sandboxes: sandboxes, registry: registry, executor: executor, logger: logger
+            data: data, state: state, sandboxes: sandboxes, registry: registry, executor: executor, now: now,
+            logger: logger
         )
-        jobs = JobBoard(data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, now: now)
+        jobs = JobBoard(
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps,
+            queueLimit: options.queueLimit, now: now)
+        resources = ResourceWatch(
+            scheduler: scheduler, state: state, deliverySignal: signal, sample: options.sample, clocks: options.clocks,
+            logger: logger)
         status = ClusterStatus(
-            store: objects, jobs: jobs, scheduler: scheduler, nodeName: "node", started: Instant(seconds: 1_700_000_000)
+            store: objects, jobs: jobs, scheduler: scheduler, resources: resources, nodeName: "node",
+            started: Instant(seconds: 1_700_000_000)
         )
         runs = RunDispatcher(
             data: data, store: objects, catalog: catalog, sandboxes: sandboxes, scheduler: scheduler,
@@ -123,10 +154,10 @@ package struct ClusterFixture: Sendable {
         )
         deliveries = DeliveryService(
             data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
-            signal: signal, now: now, logger: logger
+            signal: signal, steps: steps, now: now, logger: logger
         )
-        notifications = try await Notifications.open(
-            store: objects, state: state, catalog: catalog, webhooks: options.webhooks, logger: logger)
+        retries = RetryService(
+            store: objects, state: state, scheduler: scheduler, signal: retrySignal, now: now, logger: logger)
         webhooks = WebhookService(
             state: state, webhooks: options.webhooks, notifications: notifications, httpClient: httpClient,
             longestPause: options.deliveryPause, timeout: options.webhookTimeout, logger: logger
@@ -143,7 +174,7 @@ package struct ClusterFixture: Sendable {
 
     /// Runs router, scheduler and deliveries for the time of `body`, then stops them gracefully.
     package func whileServing<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
-        let services: [any Service] = [deliveries, webhooks, scheduler, router]
+        let services: [any Service] = [deliveries, retries, webhooks, scheduler, router]
         let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: logger))
         return try await withThrowingTaskGroup(of: T?.self) { tasks in
             tasks.addTask {
