@@ -98,7 +98,7 @@ extension DataBackup {
             }
             return outcomes
         }
-        summary.missing += outcomes.count { $0 == .missing }
+        summary.missing += zip(page, outcomes).count { $0.isRequired && $1 == .missing }
         summary.waiting += outcomes.count { $0 != .missing }
     }
 
@@ -108,12 +108,12 @@ extension DataBackup {
         return FilePath("deliveries").appending(file.job.text).appending(result)
     }
 
-    /// Removes files of jobs that have ended, as a start would.
+    /// Removes files that no job needs any more, as a start would.
     func pruneWaiting(by state: ClusterState?) async throws {
         for folder in ["events", "deliveries"].map({ destination.appending($0) }) {
             for entry in try await Folder.offload({ try Folder.entries(folder) }) {
                 if let state, let name = try? JobName(entry.name), let job = try await state.job(named: name),
-                    job.finished == nil
+                    job.finished == nil || (!entry.isFolder && job.state != .succeeded)
                 {
                     continue
                 }

@@ -9,6 +9,8 @@ package struct WaitingFile: Sendable, Hashable {
     package let job: JobName
     /// The name of a result in the job's delivery folder; `nil` for the job's event.
     package let result: String?
+    /// Whether the job cannot go on without it; a job that has failed only keeps its event to be run again by hand.
+    package let isRequired: Bool
 }
 
 extension ClusterState {
@@ -33,22 +35,29 @@ extension ClusterState {
         }
     }
 
-    /// The files that hold events of jobs which are still to run, or may have to run again.
+    /// The files that hold events of jobs which are still to run, or may be run again.
     ///
     /// - `place`: 0 for the begin, then that of the last one.
     package func eventFiles(after place: Int64, limit: Int) async throws(StateStoreError) -> [WaitingFile] {
-        let states: [JobState] = [.queued, .stagingIn, .running, .stagingOut]
+        let running: Set<JobState> = [.queued, .stagingIn, .running, .stagingOut]
         return try await read { database in
             let rows = try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT number, name FROM job
-                    WHERE number > ? AND state IN (?, ?, ?, ?) AND event IS NULL AND input_key IS NULL
+                    SELECT number, name, state FROM job
+                    WHERE number > ? AND state != ? AND event IS NULL AND input_key IS NULL
                     ORDER BY number LIMIT ?
                     """,
-                arguments: [place] + StatementArguments(states.map(\.rawValue)) + [limit]
+                arguments: [place, JobState.succeeded.rawValue, limit]
             )
-            return try rows.map { WaitingFile(place: $0[0], job: try JobName($0[1] as String), result: nil) }
+            return try rows.map { row in
+                WaitingFile(
+                    place: row[0],
+                    job: try JobName(row[1] as String),
+                    result: nil,
+                    isRequired: JobState(rawValue: row[2] as String).map(running.contains) ?? false
+                )
+            }
         }
     }
 
@@ -65,7 +74,9 @@ extension ClusterState {
                     """,
                 arguments: [place, limit]
             )
-            return try rows.map { WaitingFile(place: $0[0], job: try JobName($0[1] as String), result: $0[2]) }
+            return try rows.map {
+                WaitingFile(place: $0[0], job: try JobName($0[1] as String), result: $0[2], isRequired: true)
+            }
         }
     }
 }
