@@ -1,5 +1,6 @@
 import LoopbackServer
 import Model
+import NIOHTTP1
 import Synchronization
 import Testing
 
