@@ -56,7 +56,7 @@ func room(
 let rooms: [[Target]] = [
     // Model and pure logic: no I/O.
     room("Model", [], tests: [yams]),
-    room("Scheduling", ["Model", deque]),
+    room("Scheduling", ["Model", deque], tests: [systemPackage]),
     room("S3Wire", ["Model", crypto, httpTypes]),
     // What several adapters stand on.
     room("DurableSQLite", ["Model", grdb, logging, nioPosix, systemPackage]),
@@ -154,7 +154,7 @@ let rooms: [[Target]] = [
                 "S3API", "S3Client",
                 "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry", "YAMLDocuments", argumentParser,
                 asyncHTTPClient,
-                hummingbird, lifecycle, logging, metrics, nioCore, nioPosix, systemPackage, unixSignals,
+                hummingbird, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, systemPackage, unixSignals,
             ],
             swiftSettings: settings
         ),

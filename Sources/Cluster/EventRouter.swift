@@ -26,6 +26,7 @@ package final class EventRouter: Service {
     private let catalog: ServiceCatalog
     private let scheduler: JobScheduler
     private let notifications: Notifications
+    private let memory: EventMemory
     private let now: @Sendable () -> Instant
     private let logger: Logger
     private let eventCounter = Counter(label: "apus_events_total")
@@ -36,6 +37,7 @@ package final class EventRouter: Service {
         catalog: ServiceCatalog,
         scheduler: JobScheduler,
         notifications: Notifications,
+        memory: EventMemory,
         now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
@@ -44,6 +46,7 @@ package final class EventRouter: Service {
         self.catalog = catalog
         self.scheduler = scheduler
         self.notifications = notifications
+        self.memory = memory
         self.now = now
         self.logger = logger
     }
@@ -103,11 +106,14 @@ package final class EventRouter: Service {
             var batch = Batch()
             let targets = try await notifications.targets(of: events)
             for (event, targets) in zip(events, targets) { add(event, for: targets, to: &batch) }
+            memory.add(batch.events)
             if batch.isEmpty {
                 state.pass(upTo: last.sequence)
             } else {
                 isIdle = false
-                try await state.route(batch.jobs, webhooks: batch.deliveries, upTo: last.sequence)
+                try await state.route(
+                    batch.jobs, webhooks: batch.deliveries, events: memory.take(), keepingEvents: memory.kept,
+                    upTo: last.sequence)
             }
             eventCounter.increment(by: events.count)
             position = last.sequence
@@ -141,13 +147,18 @@ package final class EventRouter: Service {
     private struct Batch {
         var jobs: [NewJob] = []
         var deliveries: [NewWebhookDelivery] = []
+        var events: [RoutedEvent] = []
 
         var isEmpty: Bool { jobs.isEmpty && deliveries.isEmpty }
     }
 
     private func add(_ event: ObjectEvent, for targets: Notifications.Targets, to batch: inout Batch) {
-        let byInput = event.cause.isCreation ? catalog.services(triggeredBy: (event.bucket, event.key)) : []
-        let services = Set(byInput).union(targets.services).sorted()
+        let services = notifications.services(for: targets, of: event)
+        let isForNobody = services.isEmpty && targets.webhooks.isEmpty
+        batch.events.append(
+            RoutedEvent(
+                event, services: services, webhooks: targets.webhooks,
+                reason: isForNobody ? catalog.whyNobody(hears: event) : nil))
         guard !services.isEmpty || !targets.webhooks.isEmpty else { return }
         let document = event.minioJSON().bytes()
         batch.jobs += services.map { job(for: $0, event, document) }
@@ -159,7 +170,7 @@ package final class EventRouter: Service {
     private func job(for service: ServiceName, _ event: ObjectEvent, _ document: [UInt8]) -> NewJob {
         let name = JobName(service: service, unique: UniqueID.uuid())
         logger.debug("event routed", metadata: ["job.name": "\(name)", "event.sequence": "\(event.sequence)"])
-        return NewJob(
+        var job = NewJob(
             name: name,
             service: service,
             eventSequence: event.sequence,
@@ -168,5 +179,7 @@ package final class EventRouter: Service {
             event: document,
             created: now()
         )
+        job.trace = event.trace
+        return job
     }
 }

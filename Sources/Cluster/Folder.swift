@@ -72,12 +72,18 @@ enum Folder {
 
     /// What is in a folder, by name; nothing where it is missing.
     static func entries(_ path: FilePath) throws -> [Entry] {
+        var found: [Entry] = []
+        try visit(path) { found.append($0) }
+        return found.sorted { $0.name < $1.name }
+    }
+
+    /// Calls `body` with each thing in a folder, in no order; with none where the folder is missing.
+    static func visit(_ path: FilePath, _ body: (Entry) throws -> Void) throws {
         guard let stream = path.withPlatformString({ opendir($0) }) else {
-            if errno == ENOENT || errno == ENOTDIR { return [] }
+            if errno == ENOENT || errno == ENOTDIR { return }
             throw Errno(rawValue: errno)
         }
         defer { closedir(stream) }
-        var found: [Entry] = []
         while let item = readdir(stream) {
             let component = withUnsafePointer(to: &item.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { FilePath.Component(platformString: $0) }
@@ -86,7 +92,7 @@ enum Folder {
             let inner = path.appending(component)
             var status = stat()
             guard inner.withPlatformString({ lstat($0, &status) }) == 0 else { continue }
-            found.append(
+            try body(
                 Entry(
                     name: component.string,
                     path: inner,
@@ -97,7 +103,6 @@ enum Folder {
                 )
             )
         }
-        return found.sorted { $0.name < $1.name }
     }
 
     struct FoundFile: Sendable {

@@ -4,16 +4,23 @@ import ServiceLifecycle
 package import StateStore
 import SystemPackage
 
-/// How long jobs and their logs are kept.
+/// How long jobs, their logs and events are kept, where services do not say it for themselves.
 package struct Retention: Sendable, Hashable {
-    /// Ended jobs and their logs are removed after this time.
+    /// Ended jobs and their logs are removed after this time, and events.
     package var age: Duration
     /// The logs of all jobs together; beyond this the oldest are removed.
     package var logBytes: ByteCount
+    /// How many ended jobs of each service are kept; `nil` for all.
+    package var jobs: Int?
 
-    package init(age: Duration = .seconds(30 * 86_400), logBytes: ByteCount = ByteCount(4 << 30)) {
+    package init(
+        age: Duration = .seconds(30 * 86_400),
+        logBytes: ByteCount = ByteCount(4 << 30),
+        jobs: Int? = nil
+    ) {
         self.age = age
         self.logBytes = logBytes
+        self.jobs = jobs
     }
 }
 
@@ -23,6 +30,7 @@ package final class Housekeeper: Service {
 
     private let data: DataDirectory
     private let state: ClusterState
+    private let catalog: ServiceCatalog
     private let logs: JobLogs
     private let retention: Retention
     private let interval: Duration
@@ -33,6 +41,7 @@ package final class Housekeeper: Service {
     package init(
         data: DataDirectory,
         state: ClusterState,
+        catalog: ServiceCatalog,
         logs: JobLogs,
         retention: Retention,
         interval: Duration = .seconds(600),
@@ -42,6 +51,7 @@ package final class Housekeeper: Service {
     ) {
         self.data = data
         self.state = state
+        self.catalog = catalog
         self.logs = logs
         self.retention = retention
         self.interval = interval
@@ -66,14 +76,43 @@ package final class Housekeeper: Service {
     package func cleanUp() async throws {
         // Ages are wrong where the clock is.
         guard trustsAges() else { return }
+        for service in try await state.services() {
+            try await prune(service.name, catalog[service.name]?.definition.retention ?? .init())
+        }
         let oldest = now() - retention.age
-        while true {
-            let removed = try await state.deleteEnded(before: oldest, limit: Self.batch)
-            for (service, job) in removed { try await removeFiles(of: job, service) }
-            if removed.count < Self.batch { break }
+        while try await state.forgetEvents(before: oldest, limit: Self.batch) == Self.batch {
             try Task.checkCancellation()
         }
         try await trimLogs()
+    }
+
+    /// What a service says goes before what the cluster says.
+    private func prune(_ service: ServiceName, _ own: ServiceDefinition.Retention) async throws {
+        let oldest = now() - (own.age ?? retention.age)
+        try await removeEnded(of: service) {
+            try await state.deleteEnded(of: service, before: oldest, limit: Self.batch)
+        }
+        if let most = own.jobs ?? retention.jobs {
+            try await removeEnded(of: service) {
+                try await state.deleteEnded(of: service, keeping: most, limit: Self.batch)
+            }
+        }
+        guard let limit = own.bytes?.bytes else { return }
+        let folder = logs.folder.appending(service.text)
+        report(try await Folder.offload { try LogTrimmer.trim([folder], to: limit) })
+    }
+
+    /// Little by little, so that nothing else waits for long.
+    private func removeEnded(
+        of service: ServiceName,
+        _ removeSome: () async throws -> [JobName]
+    ) async throws {
+        while true {
+            let removed = try await removeSome()
+            for job in removed { try await removeFiles(of: job, service) }
+            if removed.count < Self.batch { return }
+            try Task.checkCancellation()
+        }
     }
 
     private func removeFiles(of job: JobName, _ service: ServiceName) async throws {
@@ -85,23 +124,13 @@ package final class Housekeeper: Service {
 
     private func trimLogs() async throws {
         let (folder, limit) = (logs.folder, retention.logBytes.bytes)
-        let removed: Int = try await Folder.offload {
-            var logs: [(path: FilePath, size: Int64, modified: Int64)] = []
-            for service in try Folder.entries(folder) where service.isFolder {
-                let entries = try Folder.entries(service.path)
-                // Those of later attempts are one folder deeper.
-                let later = try entries.filter(\.isFolder).flatMap { try Folder.entries($0.path) }
-                logs += (entries + later).filter(\.isRegularFile).map { ($0.path, $0.size, $0.modified) }
-            }
-            var total = logs.reduce(0) { $0 + $1.size }
-            var removed = 0
-            for log in logs.sorted(by: { $0.modified < $1.modified }) where total > limit {
-                try Folder.removeFile(log.path)
-                total -= log.size
-                removed += 1
-            }
-            return removed
-        }
+        report(
+            try await Folder.offload {
+                try LogTrimmer.trim(try Folder.entries(folder).filter(\.isFolder).map(\.path), to: limit)
+            })
+    }
+
+    private func report(_ removed: Int) {
         if removed > 0 { logger.info("old logs removed", metadata: ["logs": "\(removed)"]) }
     }
 }

@@ -21,6 +21,7 @@ struct PreparedInput: Sendable {
         environment["OSCAR_SERVICE_TOKEN"] = definition.token
         environment["OSCAR_SERVICE_BASE_PATH"] = ""
         environment["JOB_UUID"] = id
+        if let trace = TraceContext.current { environment["TRACEPARENT"] = trace.traceparent }
         return SandboxInvocation(
             id: id,
             image: definition.image.isEmpty ? nil : definition.image,

@@ -185,6 +185,11 @@ package final class JobBoard: Sendable {
         ClusterError(code: .alreadyExists, message: "a job \"\(name)\" exists already")
     }
 
+    /// Errors of the state as those of a use case.
+    static func translating<T>(_ work: () async throws -> T) async throws -> T {
+        do { return try await work() } catch { throw translate(error) }
+    }
+
     static func translate(_ error: any Error, retryAfter: Duration? = nil) -> ClusterError {
         if let known = error as? ClusterError { return known }
         guard let error = error as? StateStoreError else {

@@ -21,6 +21,7 @@ package final class JobExecutor: Sendable {
     let deliverySignal: Signal
     let node: String
     let now: @Sendable () -> Instant
+    let recordSpan: SpanRecorder?
     let logger: Logger
 
     var timing: InvocationMetrics { steps.timing }
@@ -37,6 +38,7 @@ package final class JobExecutor: Sendable {
         deliverySignal: Signal,
         node: String,
         now: @escaping @Sendable () -> Instant,
+        recordSpan: SpanRecorder? = nil,
         logger: Logger
     ) {
         self.data = data
@@ -49,6 +51,7 @@ package final class JobExecutor: Sendable {
         self.deliverySignal = deliverySignal
         self.node = node
         self.now = now
+        self.recordSpan = recordSpan
         self.logger = logger
     }
 
@@ -105,14 +108,18 @@ package final class JobExecutor: Sendable {
         var attempt = start
         do {
             let folder = try await WorkFolder.make(attempt.job.name.text, in: data.work)
-            try await runScript(&attempt, in: folder)
-            try await stageOut(&attempt, in: folder)
+            try await work(on: &attempt, in: folder)
             await removeFolder(of: attempt.job)
+            recordSpans(of: start, .succeeded, attempt.result)
         } catch  where Task.isCancelled || error is Withdrawn {
             // Each part says in its own words that it was cancelled; the task itself knows for certain.
             return await stopped(attempt)
         } catch {
-            await fail(attempt, JobFailure(error))
+            let failure = JobFailure(error)
+            await fail(attempt, failure)
+            attempt.result.exitCode = failure.exitCode
+            attempt.result.message = failure.message
+            recordSpans(of: start, .failed, attempt.result)
         }
         if Task.isCancelled { await cleanUpAfterWithdrawal(of: attempt.job) }
     }
@@ -174,6 +181,20 @@ package final class JobExecutor: Sendable {
     }
 
     // MARK: Stage in and run
+
+    private func recordSpans(of start: Attempt, _ state: JobState, _ result: AttemptResult) {
+        guard let recordSpan, let trace = JobTrace(start.job, isRecorded: true) else { return }
+        for span in trace.spans(state, result, end: now()) { recordSpan(span) }
+    }
+
+    /// What the script and its results cause is part of the job's trace.
+    private func work(on attempt: inout Attempt, in folder: WorkFolder) async throws {
+        let trace = JobTrace(attempt.job, isRecorded: recordSpan != nil)?.script
+        try await TraceContext.$current.withValue(trace) {
+            try await runScript(&attempt, in: folder)
+            try await stageOut(&attempt, in: folder)
+        }
+    }
 
     private func runScript(_ attempt: inout Attempt, in folder: WorkFolder) async throws {
         let stageInStart = ContinuousClock.now

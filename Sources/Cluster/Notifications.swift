@@ -145,6 +145,12 @@ package final class Notifications: Sendable {
         return targets
     }
 
+    /// The services that a configuration names and those whose inputs the event triggers; by name.
+    func services(for targets: Targets, of event: ObjectEvent) -> [ServiceName] {
+        let byInput = catalog.services(triggeredBy: event)
+        return targets.services.isEmpty ? byInput : Set(byInput).union(targets.services).sorted()
+    }
+
     private func read(_ document: String?, of bucket: BucketName) -> NotificationConfiguration? {
         guard let document else { return nil }
         do throws(S3Error) {

@@ -42,6 +42,8 @@ package final class ServiceCatalog: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Rings when services have changed; the schedules listen.
+    let changes = Signal()
 
     package init() {}
 
@@ -62,6 +64,7 @@ package final class ServiceCatalog: Sendable {
             state.byToken[service.definition.token] = service.name
             Self.index(&state)
         }
+        changes.send()
     }
 
     func remove(_ name: ServiceName) {
@@ -81,14 +84,32 @@ package final class ServiceCatalog: Sendable {
         }
     }
 
-    /// The services that an object triggers, each once, by name.
-    func services(triggeredBy location: (bucket: BucketName, key: ObjectKey)) -> [ServiceName] {
+    /// The services whose inputs an event triggers, each once, by name.
+    func services(triggeredBy event: ObjectEvent) -> [ServiceName] {
         let names = state.withLock { state in
-            (state.triggers[location.bucket] ?? [])
-                .filter { $0.input.matches(bucket: location.bucket, key: location.key) }
+            (state.triggers[event.bucket] ?? [])
+                .filter {
+                    $0.input.events.contains(event.cause.inputKind)
+                        && $0.input.matches(bucket: event.bucket, key: event.key)
+                }
                 .map(\.service)
         }
         return Array(Set(names)).sorted()
+    }
+
+    /// Why an event triggers none of the services' inputs.
+    func whyNobody(hears event: ObjectEvent) -> RoutedEvent.Reason {
+        let inputs = state.withLock { $0.triggers[event.bucket] ?? [] }.map(\.input)
+        if inputs.isEmpty { return .noInput }
+        if event.key.text.utf8.last == UInt8(ascii: "/") { return .folder }
+        return inputs.contains { $0.matches(bucket: event.bucket, key: event.key) } ? .otherKind : .otherFolder
+    }
+
+    /// The buckets with an input that asks for removals.
+    var bucketsWithRemovals: Set<BucketName> {
+        state.withLock { state in
+            Set(state.triggers.filter { $0.value.contains { $0.input.events.contains(.removed) } }.keys)
+        }
     }
 
     /// Whether any service but that one reads from or writes to the bucket.

@@ -24,6 +24,7 @@ package actor ServiceRegistry {
     private let httpClient: HTTPClient
     let now: @Sendable () -> Instant
     let logger: Logger
+    private let zones = TimeZones()
     /// Services that are being changed right now: reserved before the first `await`.
     private var busy: Set<ServiceName> = []
 
@@ -113,6 +114,7 @@ package actor ServiceRegistry {
 
     func publish(_ service: RegisteredService) {
         catalog.set(service)
+        store.watchRemovals(in: catalog.bucketsWithRemovals)
         scheduler.serviceRegistered(service)
     }
 
@@ -170,6 +172,7 @@ package actor ServiceRegistry {
             throw ClusterError(code: .invalid, message: "output: \(refusal)")
         }
         try definition.checkProviders(httpClient)
+        try await zones.check(definition.schedules)
         guard definition.image.isEmpty || allowedImages.allow(definition.image) else {
             throw ClusterError(
                 code: .invalid,
@@ -231,6 +234,7 @@ package actor ServiceRegistry {
             guard let service = catalog[name] else { throw JobBoard.noService(name) }
             // From here on no event and no call reaches it.
             catalog.remove(name)
+            store.watchRemovals(in: catalog.bucketsWithRemovals)
             scheduler.serviceRemoved(name)
             let withFiles: [JobName]
             do {

@@ -6,6 +6,7 @@ package enum ApusCommands {
     package static var all: [any ParsableCommand.Type] {
         [
             ApplyCommand.self, DeleteCommand.self, ClusterCommand.self, ServiceCommand.self, JobCommand.self,
+            ScheduleCommand.self, EventsCommand.self,
             BucketCommand.self, PutCommand.self, GetCommand.self, ListCommand.self, RemoveCommand.self,
             ImageCommand.self, VersionCommand.self,
         ]

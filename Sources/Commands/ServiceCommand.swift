@@ -9,7 +9,8 @@ struct ServiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "service", abstract: "Shows, calls and removes services.",
         subcommands: [
-            List.self, Get.self, Run.self, Job.self, Pause.self, Resume.self, Remove.self, ServiceLogsCommand.self,
+            List.self, Get.self, Run.self, Job.self, Pause.self, Resume.self, Remove.self, Backfill.self,
+            ServiceLogsCommand.self,
             ServiceFiles.Put.self,
             ServiceFiles.Get.self, ServiceFiles.List.self, ServiceFiles.Remove.self,
         ],

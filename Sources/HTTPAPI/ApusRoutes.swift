@@ -16,6 +16,8 @@ struct ApusRoutes: Sendable {
 
     func add(to group: RouterGroup<APIContext>) {
         group.get("jobs") { request, _ in try await jobs(request) }
+        TriggerRoutes(gateway: gateway).add(to: group)
+        EventRoutes(gateway: gateway).add(to: group)
         JobRoutes(gateway: gateway).add(to: group.group("jobs"))
         PauseRoutes(gateway: gateway).add(to: group.group("services"))
         ImageRoutes(gateway: gateway).add(to: group.group("images"))

@@ -48,6 +48,7 @@ package struct Gateway: Sendable {
     let images: ImageDesk
     let allowedImages: AllowedImages
     let status: ClusterStatus
+    let triggers: TriggerDesks
     let metrics: PrometheusRegistry
     /// The largest event that `/job` and `/run` take.
     let maximumEvent: ByteCount
@@ -64,6 +65,7 @@ package struct Gateway: Sendable {
         images: ImageDesk,
         allowedImages: AllowedImages,
         status: ClusterStatus,
+        triggers: TriggerDesks,
         metrics: PrometheusRegistry,
         maximumEvent: ByteCount,
         now: @escaping @Sendable () -> Instant
@@ -79,6 +81,7 @@ package struct Gateway: Sendable {
         self.images = images
         self.allowedImages = allowedImages
         self.status = status
+        self.triggers = triggers
         self.metrics = metrics
         self.maximumEvent = maximumEvent
         self.now = now
@@ -102,7 +105,7 @@ package struct Gateway: Sendable {
         BucketRoutes(gateway: self).add(to: system.group("buckets"))
         ApusRoutes(gateway: self).add(to: router.group("apus/v1").add(middleware: administrator))
         InvocationRoutes(gateway: self).add(
-            to: router.group().add(
+            to: router.group().add(middleware: TraceMiddleware()).add(
                 middleware: AuthenticationMiddleware(authenticator: authenticator, acceptsServices: true))
         )
         return router

@@ -38,7 +38,7 @@ extension InvocationEvent {
         if let event = document["event"], let inner = inner(event, nesting: nesting) {
             return .delegated(provider: document["storage_provider"]?.stringValue, event: inner)
         }
-        return storageEvent(document) ?? .unknown(.jsonObject(spelling))
+        return storageEvent(document) ?? enveloped(document, nesting: nesting) ?? .unknown(.jsonObject(spelling))
     }
 
     private static func gateway(_ document: JSONValue, nesting: Int) -> InvocationEvent {
@@ -49,7 +49,7 @@ extension InvocationEvent {
     }
 
     /// What is wrapped in another event: a text of any kind, or an object.
-    private static func inner(_ value: JSONValue, nesting: Int) -> InvocationEvent? {
+    static func inner(_ value: JSONValue, nesting: Int) -> InvocationEvent? {
         switch value {
         case .string(let text): classify(Array(text.utf8), nesting: nesting + 1)
         case .object: classify(value, spelling: value.bytes(), nesting: nesting + 1)

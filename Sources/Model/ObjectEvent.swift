@@ -33,6 +33,8 @@ package struct ObjectEvent: Sendable, Hashable {
     package var principal: String
     /// The address that the request came from; empty for the cluster's own writes.
     package var sourceAddress: String
+    /// The `traceparent` of the request, where it had one.
+    package var trace: String?
 
     package init(
         sequence: Int64,

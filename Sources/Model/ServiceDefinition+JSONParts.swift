@@ -6,6 +6,7 @@ extension StorageIO {
             ("suffix", suffixes.isEmpty ? nil : .strings(suffixes)),
             ("prefix", prefixes.isEmpty ? nil : .strings(prefixes)),
             ("options", options.isEmpty ? nil : .string(options)),
+            ("events", eventsJSON),
         ])
     }
 }

@@ -117,6 +117,8 @@ extension ServiceDefinition {
         definition.timeout = try reader.duration("timeout")
         definition.retry = try RetryPolicy.read(reader)
         definition.failureOutput = try FailureOutput.read(reader, service: name)
+        definition.schedules = try ServiceSchedule.read(reader)
+        definition.retention = try Retention(reader.object("retention"))
         definition.queue = try QueueRules(reader)
         return definition
     }

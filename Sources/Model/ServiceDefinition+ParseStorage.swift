@@ -114,6 +114,7 @@ extension StorageIO {
             suffixes: try reader.strings("suffix").filter { !$0.isEmpty },
             options: try reader.string("options")
         )
+        events = try Self.readEvents(reader)
     }
 
     /// `folder` alone stands for `<service>/folder` in S3-like storages.

@@ -51,6 +51,10 @@ package struct ServiceDefinition: Sendable, Hashable {
     package var sandbox: SandboxKind?
     /// Ours: how long one invocation may take, from the script's start; `nil` leaves it to the cluster.
     package var timeout: Duration?
+    /// Ours: when jobs are made by the clock.
+    package var schedules: [ServiceSchedule] = []
+    /// Ours: how much of its past is kept.
+    package var retention = Retention()
     /// Ours: how often a job is tried again; `nil` for the defaults of `RetryPolicy`.
     package var retry: RetryPolicy?
     /// Ours: where jobs that failed are told of.

@@ -9,6 +9,8 @@ package struct StorageIO: Sendable, Hashable {
     package var suffixes: [String]
     /// Mounts only: options for the mounting program.
     package var options: String
+    /// Inputs only: what makes a job.
+    package var events: Set<EventKind> = [.created]
 
     package init(
         provider: ProviderID = .clusterStore,

@@ -6,8 +6,9 @@ extension ObjectIndex {
         guard writesEvents else { return }
         try execute(
             """
-            INSERT INTO events (cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO events (
+                cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address, trace)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 object.cause.rawValue, object.bucket.text, object.key.text, object.size.bytes, object.eTag,
@@ -15,6 +16,7 @@ extension ObjectIndex {
                 object.attributes.userMetadata.isEmpty
                     ? "" : JSONValue.map(object.attributes.userMetadata).text(),
                 object.time.nanoseconds, object.origin.principal, object.origin.sourceAddress,
+                object.origin.trace,
             ]
         )
     }
@@ -29,11 +31,13 @@ extension ObjectIndex {
     ) throws {
         try execute(
             """
-            INSERT INTO events (cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address)
-            VALUES (?, ?, ?, 0, '', '', '', ?, ?, ?)
+            INSERT INTO events (
+                cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address, trace)
+            VALUES (?, ?, ?, 0, '', '', '', ?, ?, ?, ?)
             """,
             [
                 cause.rawValue, bucket.text, key.text, time.nanoseconds, origin.principal, origin.sourceAddress,
+                origin.trace,
             ]
         )
     }
@@ -41,7 +45,8 @@ extension ObjectIndex {
     func events(after sequence: Int64, limit: Int) throws -> [ObjectEvent] {
         try rows(
             """
-            SELECT sequence, cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address
+            SELECT sequence, cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address,
+                trace
             FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?
             """,
             [sequence, limit]
@@ -61,7 +66,8 @@ extension ObjectIndex {
         let marks = buckets.map { _ in "?" }.joined(separator: ", ")
         let events = try rows(
             """
-            SELECT sequence, cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address
+            SELECT sequence, cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address,
+                trace
             FROM events WHERE sequence > ? AND sequence <= ? AND bucket NOT IN (\(marks)) ORDER BY sequence LIMIT ?
             """,
             StatementArguments([sequence, end]) + StatementArguments(buckets.map(\.text)) + [limit]
@@ -89,7 +95,7 @@ extension ObjectIndex {
             let key = try? ObjectKey(row[3] as String),
             let members = metadata.isEmpty ? [] : try? JSONValue.parse(metadata).objectValue?.members
         else { throw damaged("an event") }
-        return ObjectEvent(
+        var event = ObjectEvent(
             sequence: row[0],
             cause: cause,
             bucket: bucket,
@@ -104,5 +110,7 @@ extension ObjectIndex {
             principal: row[9],
             sourceAddress: row[10]
         )
+        event.trace = row[11]
+        return event
     }
 }

@@ -23,13 +23,20 @@ package struct RequestOrigin: Sendable, Hashable {
     package let principal: String
     /// Empty for the cluster's own writes.
     package let sourceAddress: String
+    /// The `traceparent` of the request, or of the job that writes.
+    package let trace: String?
 
     /// The cluster itself, with nobody behind it.
-    package static let cluster = RequestOrigin(principal: "", sourceAddress: "")
+    package static let cluster = RequestOrigin(principal: "", sourceAddress: "", trace: nil)
 
-    package init(principal: String, sourceAddress: String) {
+    package init(
+        principal: String,
+        sourceAddress: String,
+        trace: String? = TraceContext.current?.traceparent
+    ) {
         self.principal = principal
         self.sourceAddress = sourceAddress
+        self.trace = trace
     }
 }
 

@@ -22,6 +22,7 @@ package final class ObjectStore: Sendable {
     private let garbage: GarbageNotice
     let bucketFacts = BucketFactsCache()
     let hot: HotObjects
+    let watchedRemovals = WatchedRemovals()
     let now: @Sendable () -> Instant
     let logger: Logger
     private let writesEvents: Bool

@@ -32,7 +32,8 @@ extension ObjectStore {
         at now: Instant
     ) async throws(ObjectStoreError) -> RemovalEvents? {
         let kind: BucketSetting = byLifecycle ? .expiryEvents : .removalEvents
-        guard try await facts(of: bucket)?.settings[kind] != nil else { return nil }
+        let isAsked = try await facts(of: bucket)?.settings[kind] != nil
+        guard isAsked || watchedRemovals.contains(bucket) else { return nil }
         return RemovalEvents(
             bucket: bucket,
             causes: byLifecycle ? (.expiry, .expiryMarker) : (.deletion, .deletionMarker),

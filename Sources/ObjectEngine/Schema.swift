@@ -9,6 +9,7 @@ enum Schema {
         SchemaStep("versions of objects, checksums of pieces, finished uploads", sql: versions),
         SchemaStep("deleted buckets whose events are not all read", sql: departures),
         SchemaStep("what jobs have put", sql: putMarks),
+        SchemaStep("traces of events", sql: "ALTER TABLE events ADD COLUMN trace TEXT"),
     ]
 
     private static let putMarks = """

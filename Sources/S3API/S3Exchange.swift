@@ -21,7 +21,11 @@ struct S3Exchange: Sendable {
     let channel: any Channel
 
     /// Who makes it, for the event that it causes.
-    var origin: RequestOrigin { RequestOrigin(principal: proof.principal.name, sourceAddress: sourceAddress) }
+    var origin: RequestOrigin {
+        let trace = header("traceparent").flatMap { TraceContext(traceparent: $0) }
+        return RequestOrigin(
+            principal: proof.principal.name, sourceAddress: sourceAddress, trace: trace?.traceparent)
+    }
 
     /// The owner that answers name: of the bucket, and so of all that is in it.
     var owner: OwnerElement {

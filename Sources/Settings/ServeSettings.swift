@@ -72,9 +72,14 @@ package struct ServeSettings: Sendable {
     package var jobLogLimit: ByteCount
     package var keepJobs: Duration
     package var keepLogs: ByteCount
+    /// `nil` for no limit.
+    package var keepJobCount: Int?
+    package var keepEvents: Int
     package var deliveryPause: Duration
     /// By name.
     package var webhooks: [WebhookSetting]
+    /// `nil` where nobody wants traces.
+    package var otlpEndpoint: String?
     package var logLevel: String
     package var logFormat: LogFormat
     package var username: String?
@@ -109,8 +114,12 @@ package struct ServeSettings: Sendable {
         jobLogLimit = try values.value(.jobLogLimit, Self.size, orElse: .mebibytes(64))
         keepJobs = try values.value(.keepJobs, Self.duration, orElse: .seconds(30 * 86_400))
         keepLogs = try values.value(.keepLogs, Self.size, orElse: .mebibytes(4096))
+        keepJobCount = try values.value(.keepJobCount, Self.count, orElse: 0)
+        if keepJobCount == 0 { keepJobCount = nil }
+        keepEvents = try values.value(.keepEvents, Self.count, orElse: 100_000)
         deliveryPause = try values.value(.deliveryPause, Self.duration, orElse: .seconds(30))
         webhooks = values.webhooks
+        otlpEndpoint = try values.value(.otlpEndpoint, Self.url, orElse: nil)
         logLevel = try values.value(.logLevel, Self.level, orElse: "info")
         logFormat = try values.value(.logFormat, LogFormat.init(rawValue:), orElse: .text)
         username = try values.value(.username, Self.nonEmpty, orElse: nil)
@@ -160,6 +169,7 @@ package struct ServeSettings: Sendable {
         return size
     }
 
+    private static func count(_ text: String) -> Int? { Int32(text).flatMap { $0 >= 0 ? Int($0) : nil } }
     /// A whole number of at least 1, or `none`.
     private static func positive(_ text: String) -> Int?? {
         if text == "none" { return .some(nil) }

@@ -98,6 +98,14 @@ package struct Setting: Sendable, Hashable {
         "keep-jobs", "duration", "How long ended jobs and their logs are kept: with s, m, h, or d for days.",
         standard: "30d"
     )
+    package static let keepJobCount = Setting(
+        "keep-job-count", "number", "How many ended jobs of each service are kept at most; 0 for no limit.",
+        standard: "0"
+    )
+    package static let keepEvents = Setting(
+        "keep-events", "number", "How many of the last events are remembered, for apus events; 0 for none.",
+        standard: "100000"
+    )
     package static let keepLogs = Setting(
         "keep-logs", "size", "How much all logs together may take; beyond it the oldest go.", standard: "4Gi"
     )
@@ -110,6 +118,11 @@ package struct Setting: Sendable, Hashable {
         "webhook", "name=url",
         "A webhook that buckets' notifications can name, as arn:minio:sqs::NAME:webhook; may be given often. Also "
             + "APUS_WEBHOOK_<NAME>=url; APUS_WEBHOOK_<NAME>_TOKEN is sent as its bearer token.",
+        standard: "none"
+    )
+    package static let otlpEndpoint = Setting(
+        "otlp-endpoint", "url",
+        "Collector that gets traces of jobs by OTLP over HTTP, as http://127.0.0.1:4318; /v1/traces is added.",
         standard: "none"
     )
     package static let logLevel = Setting(
@@ -134,7 +147,8 @@ package struct Setting: Sendable, Hashable {
     package static let all: [Setting] = [
         listen, s3Listen, s3Endpoint, s3Domains, data, sandbox, network, cpu, memory, shares, queueLimit, diskReserve,
         memoryReserve, grace, durability, maxEvent, jobLogLimit,
-        keepJobs, keepLogs, deliveryPause, logLevel, logFormat, username, password, s3AccessKey, s3SecretKey,
+        keepJobs, keepJobCount, keepLogs, keepEvents, deliveryPause, otlpEndpoint, logLevel, logFormat, username,
+        password, s3AccessKey, s3SecretKey,
     ]
 }
 

@@ -114,25 +114,6 @@ extension ClusterState {
         }
     }
 
-    /// Removes jobs that ended before that instant, at most so many at once; answers their services and names.
-    package func deleteEnded(
-        before instant: Instant,
-        limit: Int
-    ) async throws(StateStoreError) -> [(service: ServiceName, job: JobName)] {
-        try await write { database in
-            let rows = try Row.fetchAll(
-                database,
-                sql: """
-                    DELETE FROM job WHERE number IN (
-                        SELECT number FROM job WHERE finished IS NOT NULL AND finished < ? ORDER BY finished LIMIT ?
-                    ) RETURNING service, name
-                    """,
-                arguments: [instant.nanoseconds, limit]
-            )
-            return try rows.map { (try ServiceName($0["service"] as String), try JobName($0["name"] as String)) }
-        }
-    }
-
     /// The names of all jobs that have not ended: their folders are in use.
     package func unendedJobs() async throws(StateStoreError) -> Set<String> {
         try await read { database in

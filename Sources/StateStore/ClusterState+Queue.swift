@@ -14,16 +14,20 @@ extension ClusterState {
     /// Commits the jobs of a batch of events and what webhooks are to be told of them, and that the events up to
     /// `position` are done, in one transaction.
     ///
+    /// The events are remembered, too, but for those that are more than `kept`.
     /// Events that were routed ahead make no jobs again. An event's job that is there already, and a job whose service is gone, are left out, so routing an event twice is harmless.
     package func route(
         _ jobs: [NewJob],
         webhooks deliveries: [NewWebhookDelivery] = [],
+        events: [RoutedEvent] = [],
+        keepingEvents kept: Int = 0,
         upTo position: Int64
     ) async throws(StateStoreError) {
         try await write { database in
             let ahead = try Self.takeRoutedAhead(upTo: position, database)
             for job in jobs where !ahead.contains(job.eventSequence ?? 0) { try Self.insert(job, database) }
             for delivery in deliveries { try Self.insert(delivery, database) }
+            if !events.isEmpty { try Self.remember(events, keeping: kept, database) }
             try Self.record(position, database)
         }
         pass(upTo: position)
@@ -66,6 +70,10 @@ extension ClusterState {
             job.input?.key.text, job.principal, job.event.map { Data($0) }, job.created.nanoseconds,
             job.service.text,
         ])
+        if let trace = job.trace, database.changesCount == 1 {
+            let sql = "INSERT INTO job_trace (job, traceparent) VALUES (?, ?)"
+            try database.execute(sql: sql, arguments: [database.lastInsertedRowID, trace])
+        }
     }
 
     /// The oldest waiting jobs of a service after that number; those that wait for their next attempt are left out.
@@ -89,10 +97,15 @@ extension ClusterState {
     /// A job with its event, to be run.
     package func jobToRun(_ number: Int64) async throws(StateStoreError) -> (job: JobRecord, event: [UInt8]?)? {
         try await read { database in
-            guard let row = try Row.fetchOne(database, sql: "SELECT * FROM job WHERE number = ?", arguments: [number])
-            else { return nil }
+            let sql = """
+                SELECT job.*, (SELECT traceparent FROM job_trace WHERE job = number) AS traceparent FROM job
+                WHERE number = ?
+                """
+            guard let row = try Row.fetchOne(database, sql: sql, arguments: [number]) else { return nil }
             let event: Data? = row["event"]
-            return (try JobRecord(row: row), event.map(Array.init))
+            var job = try JobRecord(row: row)
+            job.trace = row["traceparent"]
+            return (job, event.map(Array.init))
         }
     }
 }

@@ -28,6 +28,8 @@ package struct JobRecord: Sendable, Hashable {
     package var notBefore: Instant?
     /// How many attempts were made before somebody sent the job on its way again.
     package var round: Int
+    /// The `traceparent` of what caused it, where that was in a trace; only in a job that is about to run.
+    package var trace: String?
 }
 
 /// A bucket and a key.
@@ -52,6 +54,8 @@ package struct NewJob: Sendable {
     /// The event as it goes to the function; `nil` where it is kept in a file.
     package var event: [UInt8]?
     package var created: Instant
+    /// The `traceparent` of what causes it.
+    package var trace = TraceContext.current?.traceparent
 
     package init(
         name: JobName,

@@ -84,6 +84,9 @@ enum Schema {
         pauses,
         routedAhead,
         SchemaStep("attempts, retries, idempotent posts, notices of failures", sql: attempts),
+        schedulesAndBackfills,
+        eventsAndRetention,
+        traces,
     ]
 
     private static let attempts = """

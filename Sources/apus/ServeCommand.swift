@@ -102,9 +102,12 @@ struct SettingFlags: ParsableArguments {
     @Option(help: Self.help(.maxEvent)) var maxEvent: String?
     @Option(help: Self.help(.jobLogLimit)) var jobLogLimit: String?
     @Option(help: Self.help(.keepJobs)) var keepJobs: String?
+    @Option(help: Self.help(.keepJobCount)) var keepJobCount: String?
     @Option(help: Self.help(.keepLogs)) var keepLogs: String?
+    @Option(help: Self.help(.keepEvents)) var keepEvents: String?
     @Option(help: Self.help(.deliveryPause)) var deliveryPause: String?
     @Option(help: Self.help(.webhook)) var webhook: [String] = []
+    @Option(help: Self.help(.otlpEndpoint)) var otlpEndpoint: String?
     @Option(help: Self.help(.logLevel)) var logLevel: String?
     @Option(help: Self.help(.logFormat)) var logFormat: String?
 
@@ -121,6 +124,7 @@ struct SettingFlags: ParsableArguments {
             (.grace, grace),
             (.durability, durability),
             (.maxEvent, maxEvent), (.jobLogLimit, jobLogLimit), (.keepJobs, keepJobs), (.keepLogs, keepLogs),
+            (.keepJobCount, keepJobCount), (.keepEvents, keepEvents), (.otlpEndpoint, otlpEndpoint),
             (.deliveryPause, deliveryPause), (.logLevel, logLevel), (.logFormat, logFormat),
         ]
         var given: [String: String] = [:]

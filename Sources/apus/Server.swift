@@ -85,6 +85,7 @@ struct Server {
         let webhooks = settings.webhooks.map { Webhook(name: $0.name, url: $0.url, token: $0.token) }
         let notifications = try await Notifications.open(
             store: objects, state: state, catalog: catalog, webhooks: webhooks, logger: logger)
+        let traces = TraceExport(settings.otlpEndpoint, httpClient: httpClient, logger: logger)
         let retries = Signal()
         let steps = JobSteps(
             data: data, store: objects, state: state, deliverySignal: deliveries, retrySignal: retries,
@@ -92,7 +93,8 @@ struct Server {
         )
         let executor = JobExecutor(
             data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs, steps: steps,
-            deliverySignal: deliveries, node: HostName.current, now: now, logger: logger
+            deliverySignal: deliveries, node: HostName.current, now: now,
+            recordSpan: traces.recorder, logger: logger
         )
         let scheduler = JobScheduler(
             capacity: Resources(cpu: settings.cpu, memory: settings.memory), shares: settings.shares, store: state,
@@ -113,6 +115,12 @@ struct Server {
             data: data, state: state, sandboxes: sandboxes, registry: registryOfServices, executor: executor,
             now: now, logger: logger
         ).run()
+        let events = EventMemory(kept: settings.keepEvents)
+        let schedules = ScheduleService(
+            state: state, catalog: catalog, scheduler: scheduler, zones: TimeZones(), now: now, logger: logger)
+        let backfills = BackfillService(
+            store: objects, state: state, catalog: catalog, notifications: notifications, scheduler: scheduler,
+            now: now, logger: logger)
         let jobs = JobBoard(
             data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps,
             queueLimit: settings.queueLimit, now: now
@@ -139,6 +147,8 @@ struct Server {
             buckets: BucketDesk(store: objects, catalog: catalog),
             images: ImageDesk(data: data, images: images, catalog: catalog), allowedImages: allowedImages,
             status: status,
+            triggers: TriggerDesks(
+                schedules: schedules, backfills: backfills, events: EventDesk(state: state, memory: events)),
             metrics: registry, maximumEvent: settings.maxEvent, now: now
         )
         let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew)
@@ -147,9 +157,12 @@ struct Server {
             scheduler: scheduler, now: now, logger: logger)
         return Server(
             services: [
+                // First in the list, so the last to stop: it sends what the others record until then.
+                traces,
                 Housekeeper(
-                    data: data, state: state, logs: logs,
-                    retention: Retention(age: settings.keepJobs, logBytes: settings.keepLogs),
+                    data: data, state: state, catalog: catalog, logs: logs,
+                    retention: Retention(
+                        age: settings.keepJobs, logBytes: settings.keepLogs, jobs: settings.keepJobCount),
                     trustsAges: { resources.trustsAges }, now: now, logger: logger
                 ),
                 LifecycleService(
@@ -167,8 +180,10 @@ struct Server {
                 ),
                 EventRouter(
                     store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
+                    memory: events,
                     now: now, logger: logger
                 ),
+                schedules, backfills,
                 faces.s3(on: s3, domains: settings.s3Domains, ready: { banner.faceIsUp() }),
                 faces.api(on: api, ready: { banner.faceIsUp() }),
                 // Last in the list, so the first to stop: from then on nothing starts, and uploads wait for the next start.

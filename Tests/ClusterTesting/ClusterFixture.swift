@@ -34,6 +34,10 @@ package struct ClusterFixture: Sendable {
         }
         /// How long one delivery to a webhook may take.
         package var webhookTimeout = Duration.seconds(10)
+        /// What schedules and backfills take for the time.
+        package var now = ClusterFixture.now
+        package var backfill = BackfillService.Settings()
+        package var recordSpan: SpanRecorder?
         package var stateDurability = Durability.never
         /// Stands around the syncs of the state's log, with `batch`.
         package var aroundStateSync: DurableDatabase.AroundLogSync?
@@ -66,6 +70,9 @@ package struct ClusterFixture: Sendable {
     package let steps: JobSteps
     private let retries: RetryService
     private let recovery: Recovery
+    package let schedules: ScheduleService
+    package let backfills: BackfillService
+    package let events: EventDesk
 
     private static let begin = ContinuousClock.now
 
@@ -116,7 +123,7 @@ package struct ClusterFixture: Sendable {
         )
         let executor = JobExecutor(
             data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs, steps: steps,
-            deliverySignal: signal, node: "node", now: now, logger: logger
+            deliverySignal: signal, node: "node", now: now, recordSpan: options.recordSpan, logger: logger
         )
         scheduler = JobScheduler(
             capacity: options.capacity, shares: options.shares, store: state, grace: options.grace, logger: logger,
@@ -150,7 +157,8 @@ package struct ClusterFixture: Sendable {
         buckets = BucketDesk(store: objects, catalog: catalog)
         images = ImageDesk(data: data, images: try await ImageStore.open(at: data.images), catalog: catalog)
         housekeeper = Housekeeper(
-            data: data, state: state, logs: logs, retention: options.retention, now: now, logger: logger
+            data: data, state: state, catalog: catalog, logs: logs, retention: options.retention, now: now,
+            logger: logger
         )
         deliveries = DeliveryService(
             data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
@@ -162,8 +170,16 @@ package struct ClusterFixture: Sendable {
             state: state, webhooks: options.webhooks, notifications: notifications, httpClient: httpClient,
             longestPause: options.deliveryPause, timeout: options.webhookTimeout, logger: logger
         )
+        schedules = ScheduleService(
+            state: state, catalog: catalog, scheduler: scheduler, zones: TimeZones(), now: options.now, logger: logger)
+        backfills = BackfillService(
+            store: objects, state: state, catalog: catalog, notifications: notifications, scheduler: scheduler,
+            settings: options.backfill, now: options.now, logger: logger)
+        let memory = EventMemory()
+        events = EventDesk(state: state, memory: memory)
         router = EventRouter(
             store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
+            memory: memory,
             now: now,
             logger: logger
         )
@@ -174,7 +190,7 @@ package struct ClusterFixture: Sendable {
 
     /// Runs router, scheduler and deliveries for the time of `body`, then stops them gracefully.
     package func whileServing<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
-        let services: [any Service] = [deliveries, retries, webhooks, scheduler, router]
+        let services: [any Service] = [deliveries, retries, webhooks, scheduler, backfills, router]
         let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: logger))
         return try await withThrowingTaskGroup(of: T?.self) { tasks in
             tasks.addTask {

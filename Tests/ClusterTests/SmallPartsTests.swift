@@ -78,8 +78,14 @@ struct SmallPartsTests {
         )
     }
 
+    private func event(_ bucket: BucketName, _ key: ObjectKey, _ cause: ObjectEvent.Cause = .put) -> ObjectEvent {
+        ObjectEvent(
+            sequence: 1, cause: cause, bucket: bucket, key: key, size: .zero, eTag: "", contentType: "",
+            userMetadata: [:], time: Instant(seconds: 1), principal: "", sourceAddress: "")
+    }
+
     private func triggered(_ catalog: ServiceCatalog, _ bucket: String, _ key: String) throws -> [String] {
-        catalog.services(triggeredBy: (try BucketName(bucket), try ObjectKey(key))).map(\.text)
+        catalog.services(triggeredBy: event(try BucketName(bucket), try ObjectKey(key))).map(\.text)
     }
 
     @Test("an object triggers each service whose folder it lies in, once")

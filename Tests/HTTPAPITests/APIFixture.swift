@@ -39,7 +39,10 @@ struct APIFixture: Sendable {
                     credentials: credentials, serviceForToken: { catalog.service(forToken: $0) }),
                 catalog: catalog, services: cluster.registry, jobs: cluster.jobs, runs: cluster.runs,
                 buckets: cluster.buckets, images: cluster.images, allowedImages: cluster.allowedImages,
-                status: cluster.status, metrics: PrometheusRegistry(), maximumEvent: maximumEvent,
+                status: cluster.status,
+                triggers: TriggerDesks(
+                    schedules: cluster.schedules, backfills: cluster.backfills, events: cluster.events),
+                metrics: PrometheusRegistry(), maximumEvent: maximumEvent,
                 now: ClusterFixture.now
             )
             let application = Application(responder: gateway.router().buildResponder(), logger: cluster.logger)

@@ -100,9 +100,9 @@ struct JobListTests {
                 _ = try await state.end(
                     try await state.find(name).number, as: .failed, at: time(seconds), result: AttemptResult())
             }
-            #expect(try await state.deleteEnded(before: time(100), limit: 1).map(\.job.text) == ["older"])
-            let rest = try await state.deleteEnded(before: time(100), limit: 10)
-            #expect(rest.map(\.job.text) == ["old"] && rest.map(\.service.text) == ["a"])
+            let a = try ServiceName("a")
+            #expect(try await state.deleteEnded(of: a, before: time(100), limit: 1).map(\.text) == ["older"])
+            #expect(try await state.deleteEnded(of: a, before: time(100), limit: 10).map(\.text) == ["old"])
             #expect(try await state.names() == ["new", "waits"])
         }
     }
