@@ -15,7 +15,6 @@ ELSEWHERE = {
     "BucketAlreadyExists": "S3APITests: buckets of services",
     "SlowDown": "an object that is replaced again and again while it is opened",
     "ServiceUnavailable": "a server that stops",
-    "RequestTimeout": "not sent: a connection that is silent for two minutes is closed",
 }
 
 

@@ -110,13 +110,15 @@ package final class JobSteps: Sendable {
         if let run = job.run { metadata["run.seconds"] = "\(run.seconds)" }
         logger.info("job ended", metadata: metadata)
         // Only who succeeded is never sent on its way again.
-        if job.state == .succeeded, job.input == nil { await remove(data.events.appending(job.name.text)) }
-        if change.previous == .delivering { await remove(data.deliveries.appending(job.name.text)) }
+        if job.state == .succeeded, job.input == nil {
+            await remove(data.events.appending(job.name.text), by: Folder.removeFile)
+        }
+        if change.previous == .delivering { await remove(data.deliveries.appending(job.name.text), by: Folder.remove) }
         await forgetPuts(of: job)
     }
 
-    private func remove(_ path: FilePath) async {
-        do { try await Folder.offload { try Folder.remove(path) } } catch {
+    private func remove(_ path: FilePath, by removal: @escaping @Sendable (FilePath) throws -> Void) async {
+        do { try await Folder.offload { try removal(path) } } catch {
             logger.warning("what a job left cannot be removed", metadata: ["path": "\(path)", "error": "\(error)"])
         }
     }

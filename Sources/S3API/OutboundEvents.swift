@@ -19,11 +19,30 @@ final class OutboundEvents: ChannelOutboundHandler, RemovableChannelHandler {
     /// `100 Continue` (RFC 9110, section 10.1.1).
     private struct Continue: Sendable {}
 
+    /// The client waits for it before it sends its body.
+    private struct AwaitsContinue: Sendable {}
+
+    private var isAwaited = false
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard isAwaited, case .head(var head) = unwrapOutboundIn(data) else {
+            return context.write(data, promise: promise)
+        }
+        isAwaited = false
+        // Said, too: else the client may send its next request on a connection that is about to end.
+        head.headers.replaceOrAdd(name: "connection", value: "close")
+        context.write(wrapOutboundOut(.head(head)), promise: promise)
+    }
+
     func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
         switch event {
         case let send as SendFile:
             context.writeAndFlush(wrapOutboundOut(.body(.fileRegion(send.region))), promise: promise)
+        case is AwaitsContinue:
+            isAwaited = true
+            promise?.succeed()
         case is Continue:
+            isAwaited = false
             let head = HTTPResponseHead(version: .http1_1, status: .continue)
             context.writeAndFlush(wrapOutboundOut(.head(head)), promise: promise)
         default: context.triggerUserOutboundEvent(event, promise: promise)
@@ -45,6 +64,11 @@ final class OutboundEvents: ChannelOutboundHandler, RemovableChannelHandler {
             )
             try await channel.triggerUserOutboundEvent(SendFile(region: region)).get()
         }
+    }
+
+    /// Says that the client waits for leave to send its body: an answer without that ends the connection.
+    static func awaitContinue(on channel: any Channel) async throws {
+        try await channel.triggerUserOutboundEvent(AwaitsContinue()).get()
     }
 
     /// Tells the client that it may send its body.

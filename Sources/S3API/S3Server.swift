@@ -31,6 +31,7 @@ package enum S3Server {
                         let body = AwaitedBody(request.body, channel: channel)
                         var request = request
                         request.body = RequestBody(asyncSequence: body)
+                        try await OutboundEvents.awaitContinue(on: channel)
                         try await responder(request, writer, channel)
                         if !body.wasAskedFor { try await channel.close(mode: .output) }
                     },

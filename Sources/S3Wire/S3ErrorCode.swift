@@ -53,7 +53,6 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case notImplemented = "NotImplemented"
     case ownershipControlsNotFound = "OwnershipControlsNotFoundError"
     case preconditionFailed = "PreconditionFailed"
-    case requestTimeout = "RequestTimeout"
     case requestTimeTooSkewed = "RequestTimeTooSkewed"
     case noSuchLifecycleConfiguration = "NoSuchLifecycleConfiguration"
     case noSuchTagSet = "NoSuchTagSet"
@@ -74,7 +73,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .authorizationHeaderMalformed, .authorizationQueryParametersError, .badDigest, .contentSHA256Mismatch,
             .entityTooLarge, .entityTooSmall, .incompleteBody, .invalidArgument, .invalidBucketName, .invalidDigest,
             .invalidPart, .invalidPartOrder, .invalidRequest, .invalidURI, .keyTooLong, .malformedXML,
-            .metadataTooLarge, .missingRequestBody, .requestTimeout, .accessControlListNotSupported, .badRequest,
+            .metadataTooLarge, .missingRequestBody, .accessControlListNotSupported, .badRequest,
             .illegalVersioningConfiguration, .incorrectNumberOfFilesInPostRequest, .invalidLocationConstraint,
             .invalidPolicyDocument, .invalidRedirectLocation, .invalidStorageClass, .invalidTag, .malformedACL,
             .malformedPolicy, .malformedPOSTRequest, .maximumPostPreDataLengthExceeded, .userKeyMustBeSpecified,
@@ -173,7 +172,6 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .preconditionFailed: "At least one of the preconditions that you specified did not hold."
         case .replicationNotConfigured: "The replication configuration was not found."
         case .requestTimeTooSkewed: "The difference between the request time and the server's time is too large."
-        case .requestTimeout: "Your socket connection to the server was not read from or written to in time."
         case .serviceUnavailable: "Service is unable to handle the request."
         case .signatureDoesNotMatch:
             "The request signature that the server calculated does not match the signature that you provided."

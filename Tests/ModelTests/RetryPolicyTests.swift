@@ -4,7 +4,7 @@ import Testing
 @Suite struct RetryPolicyTests {
     private func parse(_ members: String) throws -> ServiceDefinition {
         try ServiceDefinition.parse(
-            JSONValue.parse(#"{"name":"s","image":"i","script":"x","# + members + "}"))
+            JSONValue.parse(#"{"name":"cows","image":"i","script":"x","# + members + "}"))
     }
 
     @Test(arguments: [
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (#"{"path":"failures"}"#, "s/failures"), (#"{"path":"/bucket/a/"}"#, "bucket/a"),
+        (#"{"path":"failures"}"#, "cows/failures"), (#"{"path":"/bucket/a/"}"#, "bucket/a"),
         (#"{"storage_provider":"minio.default","path":"bucket/a"}"#, "bucket/a"),
     ])
     func failureFolders(_ json: String, _ path: String) throws {

@@ -1,8 +1,16 @@
 import Model
+import ObjectEngine
 import S3Wire
 import Testing
 
 @Suite struct BucketTests {
+    @Test func aBucketOfSomebodyElseIsNotTaken() async throws {
+        try await S3Fixture.run { s3 in
+            _ = try await s3.store.createBucket(try BucketName("theirs"), owner: "somebody-else")
+            try await s3.send("PUT", "/theirs").expect(409, .bucketAlreadyExists)
+        }
+    }
+
     @Test func livesAndDies() async throws {
         try await S3Fixture.run { s3 in
             try await s3.send("PUT", "/second").expect(200)

@@ -96,6 +96,30 @@ import Testing
         }
     }
 
+    @Test func anEmptyLastPartIsEmpty() async throws {
+        try await S3Fixture.run { s3 in
+            let content = pattern(Self.partSize)
+            let id = try await Self.begin(s3)
+            var eTags: [(number: Int, eTag: String?)] = []
+            for (number, body) in [(1, content), (2, [])] {
+                let put = try await s3.send(
+                    "PUT", "/bucket/key", ["partNumber": "\(number)", "uploadId": id], body: body, payload: .unsigned
+                ).expect(200)
+                eTags.append((number, put.headers[.eTag]))
+            }
+            try await s3.send("POST", "/bucket/key", ["uploadId": id], body: Self.document(eTags)).expect(200)
+            for method in ["GET", "HEAD"] {
+                let part = try await s3.send(method, "/bucket/key", ["partNumber": "2"]).expect(206)
+                #expect(part.body.isEmpty && part.header("content-length") == "0")
+                // No range of bytes can be named.
+                #expect(part.header("content-range") == nil && part.header("x-amz-mp-parts-count") == "2")
+            }
+            let first = try await s3.send("GET", "/bucket/key", ["partNumber": "1"]).expect(206)
+            #expect(first.body == content)
+            #expect(try await s3.send("GET", "/bucket/key").expect(200).body == content)
+        }
+    }
+
     @Test func copiesParts() async throws {
         try await S3Fixture.run { s3 in
             let content = pattern(Self.partSize + 500)
