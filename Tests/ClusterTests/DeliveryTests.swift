@@ -92,7 +92,7 @@ struct DeliveryTests {
                     delivery.size.bytes == 8 && delivery.lastError?.isEmpty == false && delivery.path == "results/cloud"
                 )
                 // Other work goes on: nothing is held.
-                #expect(cluster.scheduler.free == cluster.scheduler.capacity)
+                try await eventually("all is free") { cluster.scheduler.free == cluster.scheduler.capacity }
                 try await cluster.registry.update(
                     ClusterFixture.definition("s", script: Self.script, more: Self.outputs(["cloud": port]))
                 )

@@ -326,16 +326,17 @@ extension ClusterFixture {
     private var gate: FilePath { data.root.appending("gate") }
 
     /// Makes the pipe `gate` in the data directory, from which scripts read a line.
+    ///
+    /// It is open from then on, as long as the tests run: what is written into it before a script comes stays there, and no
+    /// side waits for the other on a thread, of which there are only a few.
     func makeGate() throws {
         guard gate.withPlatformString({ mkfifo($0, 0o600) }) == 0 else { throw Errno(rawValue: errno) }
+        _ = try FileDescriptor.open(gate, .readWrite, options: [.nonBlocking, .closeOnExec])
     }
 
-    /// Waits for one script at the gate and lets it go on.
+    /// Lets one script at the gate go on, or the next that comes there.
     func openGate() async throws {
-        let path = gate
-        try await Folder.offload {
-            let gate = try FileDescriptor.open(path, .writeOnly)
-            _ = try gate.closeAfter { try gate.writeAll("go\n".utf8) }
-        }
+        let gate = try FileDescriptor.open(gate, .writeOnly, options: [.nonBlocking, .closeOnExec])
+        _ = try gate.closeAfter { try gate.writeAll("go\n".utf8) }
     }
 }

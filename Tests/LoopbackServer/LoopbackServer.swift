@@ -113,7 +113,7 @@ package enum LoopbackServer {
                     request?.body.writeBuffer(&bytes)
                 case .end:
                     guard let whole = request else { return }
-                    guard try await answer(await handler(whole), outbound) else { return }
+                    guard try await answer(await handler(whole), to: whole.method, outbound) else { return }
                     request = nil
                 }
             }
@@ -123,6 +123,7 @@ package enum LoopbackServer {
     /// Sends one answer; false when the connection must be closed after it.
     private static func answer(
         _ response: LoopbackResponse,
+        to method: HTTPMethod,
         _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
     ) async throws -> Bool {
         var headers = response.headers
@@ -135,7 +136,8 @@ package enum LoopbackServer {
                 headers.add(name: "content-length", value: "\(bytes.readableBytes)")
             }
             try await outbound.write(head())
-            try await outbound.write(.body(.byteBuffer(bytes)))
+            // A body behind the answer to a HEAD would be taken for the next answer.
+            if method != .HEAD { try await outbound.write(.body(.byteBuffer(bytes))) }
         case .stream(let chunks):
             headers.add(name: "transfer-encoding", value: "chunked")
             try await outbound.write(head())

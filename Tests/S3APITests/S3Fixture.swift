@@ -25,18 +25,15 @@ struct S3Fixture: Sendable {
 
     /// Runs `body` against a server with the bucket `bucket`.
     ///
-    /// - Parameters:
-    ///   - storageRefusal: why the server takes no content.
-    ///   - probe: sees what the store does to its files.
+    /// - Parameter storageRefusal: why the server takes no content.
     static func run(
         storageRefusal: @escaping @Sendable () -> String? = { nil },
-        probe: (any FileSystemProbe)? = nil,
         _ body: @escaping @Sendable (S3Fixture) async throws -> Void
     ) async throws {
         try await FileSystem.shared.withTemporaryDirectory { _, path in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let store = try await ObjectStore.open(
-                at: path, durability: .never, logger: logger, now: { time }, probe: probe)
+                at: path, durability: .never, logger: logger, now: { time })
             let responder = S3Responder(
                 store: store,
                 domains: ["localhost", "s3.localhost"],
