@@ -180,12 +180,13 @@ struct RunTests {
     @Test("cancelling ends the script and leaves nothing")
     func cancel() async throws {
         try await ClusterFixture.serve { cluster in
-            try cluster.makeGate()
-            try await cluster.create("s", script: "echo $$ > \"$TMP_INPUT_DIR/../../../gate\"; exec sleep 1000")
+            let place = "$TMP_INPUT_DIR/../../.."
+            let script = "echo $$ > \"\(place)/written\"; mv \"\(place)/written\" \"\(place)/process\"; exec sleep 1000"
+            try await cluster.create("s", script: script)
             let task = Task { try await run(cluster, []) }
-            let path = cluster.data.root.appending("gate")
-            let text = try await Folder.offload { try Folder.readSmallFile(path) }
-            let process = try #require(text.flatMap { Int($0.prefix { $0 != "\n" }) })
+            let path = cluster.data.root.appending("process")
+            let text = try await eventually("the script says who it is") { try Folder.readSmallFile(path) }
+            let process = try #require(Int(text.prefix { $0 != "\n" }))
             task.cancel()
             await #expect(throws: CancellationError.self) { try await task.value }
             #expect(try !Folder.isFolder(FilePath("/proc/\(process)")))
