@@ -176,7 +176,7 @@ struct SchedulingTests {
         try await TemporaryFolder.with { folder in
             try await ClusterFixture.serve(at: folder, Self.narrow) { cluster in
                 try cluster.makeGate()
-                try await cluster.create("s", script: "\(Self.gated); echo end")
+                try await cluster.create("s", script: "\(Self.gated); sleep 1; echo end")
                 let jobs = [try await post(cluster, "s"), try await post(cluster, "s")]
                 try await cluster.wait(jobs[0], for: .running)
                 try await cluster.openGate()
