@@ -103,9 +103,7 @@ package final class EventRouter: Service {
         while true {
             let events = try await store.events(after: position, limit: Self.batch)
             guard let last = events.last else { return isIdle }
-            var batch = Batch()
-            let targets = try await notifications.targets(of: events)
-            for (event, targets) in zip(events, targets) { add(event, for: targets, to: &batch) }
+            let batch = try await matches(of: events)
             memory.add(batch.events)
             if batch.isEmpty {
                 state.pass(upTo: last.sequence)
@@ -135,9 +133,7 @@ package final class EventRouter: Service {
     private func routeAhead(_ look: EventLanes.Look, _ lanes: inout EventLanes) async throws {
         let (events, through) = try await store.events(
             after: look.after, besides: look.besides, reach: look.reach, limit: look.limit)
-        var batch = Batch()
-        let targets = try await notifications.targets(of: events)
-        for (event, targets) in zip(events, targets) { add(event, for: targets, to: &batch) }
+        let batch = try await matches(of: events)
         if !batch.jobs.isEmpty { try await state.routeAhead(batch.jobs) }
         lanes.found(events.map(\.bucket), through: through)
         for service in Set(batch.jobs.map(\.service)) { scheduler.jobsAdded(to: service) }
@@ -152,6 +148,13 @@ package final class EventRouter: Service {
         var isEmpty: Bool { jobs.isEmpty && deliveries.isEmpty }
     }
 
+    private func matches(of events: [ObjectEvent]) async throws -> Batch {
+        var batch = Batch()
+        let targets = try await notifications.targets(of: events)
+        for (event, targets) in zip(events, targets) { add(event, for: targets, to: &batch) }
+        return batch
+    }
+
     private func add(_ event: ObjectEvent, for targets: Notifications.Targets, to batch: inout Batch) {
         let services = notifications.services(for: targets, of: event)
         let isForNobody = services.isEmpty && targets.webhooks.isEmpty
@@ -159,7 +162,7 @@ package final class EventRouter: Service {
             RoutedEvent(
                 event, services: services, webhooks: targets.webhooks,
                 reason: isForNobody ? catalog.whyNobody(hears: event) : nil))
-        guard !services.isEmpty || !targets.webhooks.isEmpty else { return }
+        guard !isForNobody else { return }
         let document = event.minioJSON().bytes()
         batch.jobs += services.map { job(for: $0, event, document) }
         batch.deliveries += targets.webhooks.map {

@@ -1,5 +1,6 @@
 import Glibc
 package import Model
+import S3Client
 package import SystemPackage
 
 /// All that a command sees of the world besides servers: environment, terminal, standard streams.
@@ -99,11 +100,7 @@ extension Surroundings {
                 try writeAll(bytes, to: stream == .output ? .standardOutput : .standardError)
             },
             readInput: { limit in try await StandardInput.read(limit: limit) },
-            now: {
-                var time = timespec()
-                clock_gettime(CLOCK_REALTIME, &time)
-                return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-            }
+            now: S3Client.systemTime
         )
         surroundings.inputIsTerminal = isatty(STDIN_FILENO) == 1
         surroundings.readLine = { await StandardInput.readLine() }

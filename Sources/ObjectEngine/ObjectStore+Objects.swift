@@ -28,6 +28,28 @@ extension ObjectStore {
         origin: RequestOrigin,
         restoring: RestoredVersion? = nil
     ) async throws(ObjectStoreError) -> ObjectRecord {
+        let (content, object) = try await settle(
+            staged, as: key, in: bucket, attributes: attributes, condition: condition, cause: cause, origin: origin,
+            restoring: restoring
+        )
+        let record = try await adopt(content) { try $0.put(object) }
+        announce(event: true)
+        return record
+    }
+
+    /// Ends the taking in of content, and describes the object that it is to become.
+    ///
+    /// - Throws: `storageFull`, `io`, `misuse`.
+    func settle(
+        _ staged: StagedContent,
+        as key: ObjectKey,
+        in bucket: BucketName,
+        attributes: ObjectAttributes,
+        condition: WriteCondition = .none,
+        cause: ObjectEvent.Cause = .put,
+        origin: RequestOrigin,
+        restoring: RestoredVersion? = nil
+    ) async throws(ObjectStoreError) -> (content: PlacedContent, object: NewObject) {
         let (content, summary) = try await staged.settle()
         let object = NewObject(
             bucket: bucket,
@@ -43,9 +65,7 @@ extension ObjectStore {
             origin: origin,
             restoring: restoring
         )
-        let record = try await adopt(content) { try $0.put(object) }
-        announce(event: true)
-        return record
+        return (content, object)
     }
 
     /// Makes a copy of a local file an object.

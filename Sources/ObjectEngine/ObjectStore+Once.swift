@@ -37,20 +37,7 @@ extension ObjectStore {
         onceFor owner: String,
         origin: RequestOrigin
     ) async throws(ObjectStoreError) -> Bool {
-        let (content, summary) = try await staged.settle()
-        let object = NewObject(
-            bucket: bucket,
-            key: key,
-            size: ByteCount(summary.size),
-            eTag: summary.eTag,
-            attributes: attributes,
-            content: content.id,
-            partCount: nil,
-            time: now(),
-            condition: .none,
-            cause: .put,
-            origin: origin
-        )
+        let (content, object) = try await settle(staged, as: key, in: bucket, attributes: attributes, origin: origin)
         do throws(ObjectStoreError) {
             _ = try await adopt(content) { index in
                 if try index.wasPut(object, by: owner) { throw Self.alreadyPut }

@@ -7,30 +7,10 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$(dirname "$here")")
-python=$root/.venv/bin/python3
-
-if [ -z "${APUS:-}" ]; then
-    for build in release debug; do
-        if [ -x "$root/.build/$build/apus" ]; then
-            APUS=$root/.build/$build/apus
-            break
-        fi
-    done
-fi
-if [ ! -x "${APUS:-}" ]; then
-    echo "run.sh: no binary; build it (make build) or name it: APUS=/path/to/apus $0" >&2
-    exit 2
-fi
-if [ ! -x "$python" ]; then
-    echo "run.sh: the clients are not installed; run scripts/install-deps.sh chaos" >&2
-    exit 3
-fi
-APUS=$(realpath "$APUS")
-export APUS PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$here:$root/Compatibility"
-# The clients must take their settings from the campaign only, and talk to loopback directly.
-unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL 2>/dev/null || true
-export AWS_EC2_METADATA_DISABLED=true NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
-export no_proxy="$NO_PROXY"
+. "$root/Compatibility/clients.sh"
+need_apus
+need_clients chaos
+export PYTHONPATH="$here:$root/Compatibility"
 if [ "$(id -u)" -eq 0 ] && unshare --mount --pid --fork --mount-proc true 2>/dev/null; then
     # The shell is process 1 there and takes in orphans; therefore it must not become the campaign.
     # shellcheck disable=SC2016 # for the inner shell
