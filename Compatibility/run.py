@@ -37,7 +37,7 @@ STORE = [
     "differential",
 ]
 CLUSTER = ["cors", "notification", "store", "oscar_python", "invocation", "webdav", "foreign_store"]
-CLUSTER += ["two_clusters", "crash"]
+CLUSTER += ["two_clusters", "bad_link", "crash"]
 
 
 class Context:

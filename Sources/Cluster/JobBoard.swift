@@ -25,6 +25,7 @@ package final class JobBoard: Sendable {
     private let catalog: ServiceCatalog
     private let scheduler: JobScheduler
     private let logs: JobLogs
+    private let lines: DeliveryLineReasons
     private let now: @Sendable () -> Instant
     /// Names that other clusters gave and that are being posted right now.
     private let names = Mutex<Set<JobName>>([])
@@ -35,8 +36,10 @@ package final class JobBoard: Sendable {
         catalog: ServiceCatalog,
         scheduler: JobScheduler,
         logs: JobLogs,
+        lines: DeliveryLineReasons = DeliveryLineReasons(),
         now: @escaping @Sendable () -> Instant
     ) {
+        self.lines = lines
         self.data = data
         self.state = state
         self.catalog = catalog
@@ -132,7 +135,8 @@ package final class JobBoard: Sendable {
             view.deliveries = try await state.deliveries(of: record.number)
             if view.reason == nil, !view.deliveries.isEmpty {
                 let providers = Set(view.deliveries.map(\.provider)).sorted().joined(separator: ", ")
-                view.reason = "the results wait for their turn to go to \(providers)"
+                view.reason =
+                    lines.reason(of: view.deliveries) ?? "the results wait for their turn to go to \(providers)"
             }
         }
         return view

@@ -17,6 +17,7 @@ struct ApusRoutes: Sendable {
     func add(to group: RouterGroup<APIContext>) {
         group.get("jobs") { request, _ in try await jobs(request) }
         ImageRoutes(gateway: gateway).add(to: group.group("images"))
+        DeliveryRoutes(gateway: gateway).add(to: group.group("deliveries"))
     }
 
     private func jobs(_ request: Request) async throws -> Response {

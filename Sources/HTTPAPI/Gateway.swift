@@ -45,6 +45,7 @@ package struct Gateway: Sendable {
     let runs: RunDispatcher
     let buckets: BucketDesk
     let images: ImageDesk
+    let deliveries: DeliveryDesk
     let allowedImages: AllowedImages
     let status: ClusterStatus
     let metrics: PrometheusRegistry
@@ -61,6 +62,7 @@ package struct Gateway: Sendable {
         runs: RunDispatcher,
         buckets: BucketDesk,
         images: ImageDesk,
+        deliveries: DeliveryDesk,
         allowedImages: AllowedImages,
         status: ClusterStatus,
         metrics: PrometheusRegistry,
@@ -75,6 +77,7 @@ package struct Gateway: Sendable {
         self.runs = runs
         self.buckets = buckets
         self.images = images
+        self.deliveries = deliveries
         self.allowedImages = allowedImages
         self.status = status
         self.metrics = metrics

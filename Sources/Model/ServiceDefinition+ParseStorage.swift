@@ -145,7 +145,8 @@ extension StorageProviders {
             webdav[id] = WebDAV(
                 hostname: try entry.text("hostname"),
                 login: try entry.text("login"),
-                password: try entry.text("password")
+                password: try entry.text("password"),
+                link: try LinkLimits(entry)
             )
         }
         for (id, entry) in try reader.objectMap("rucio") {
@@ -216,7 +217,8 @@ extension StorageProviders.S3 {
             region: try reader.text("region"),
             accessKey: try reader.text("access_key"),
             secretKey: try reader.text("secret_key"),
-            verify: try reader.bool("verify", default: true)
+            verify: try reader.bool("verify", default: true),
+            link: try LinkLimits(reader)
         )
     }
 }

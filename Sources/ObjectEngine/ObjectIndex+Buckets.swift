@@ -63,6 +63,7 @@ extension ObjectIndex {
         }
         for row in try rows("SELECT id FROM uploads WHERE bucket = ?", [id]) { try removeUpload(row[0]) }
         try execute("DELETE FROM finished_uploads WHERE bucket = ?", [id])
+        try execute("DELETE FROM receipts WHERE bucket = ?", [id])
         try execute("DELETE FROM settings WHERE bucket = ?", [id])
         try execute("DELETE FROM buckets WHERE id = ?", [id])
     }

@@ -14,6 +14,7 @@ extension ObjectStore {
     /// Makes staged content an object, with its event.
     ///
     /// - `condition`: judged in the transaction that writes the object.
+    /// - `delivery`: what another cluster calls this; what came by that name before is not written again.
     ///
     /// - Throws: `noSuchBucket`, `preconditionFailed`, `noSuchKey` (a condition on an object that is not
     ///   there), `storageFull`, `io`, `misuse`, `closed`. The content is gone then.
@@ -24,6 +25,7 @@ extension ObjectStore {
         attributes: ObjectAttributes,
         condition: WriteCondition = .none,
         cause: ObjectEvent.Cause = .put,
+        delivery: DeliveryToken? = nil,
         origin: RequestOrigin
     ) async throws(ObjectStoreError) -> ObjectRecord {
         let (content, summary) = try await staged.settle()
@@ -40,7 +42,9 @@ extension ObjectStore {
             cause: cause,
             origin: origin
         )
-        let record = try await adopt(content) { try $0.put(object) }
+        let record = try await adopt(content) { index in
+            try delivery.map { try index.put(object, deliveredAs: $0) } ?? index.put(object)
+        }
         announce(event: true)
         return record
     }

@@ -33,6 +33,7 @@ package struct ServeSettings: Sendable {
 
     package enum Network: String, Sendable, CaseIterable { case none, outbound }
     package enum DurabilityChoice: String, Sendable, CaseIterable { case always, batch, never }
+    package enum Overflow: String, Sendable, CaseIterable { case wait, dropOldest = "drop-oldest" }
     package enum LogFormat: String, Sendable, CaseIterable { case text, json }
 
     /// What the machine has.
@@ -66,6 +67,9 @@ package struct ServeSettings: Sendable {
     package var keepJobs: Duration
     package var keepLogs: ByteCount
     package var deliveryPause: Duration
+    /// `nil` for no limit.
+    package var deliveryQuota: ByteCount?
+    package var deliveryOverflow: Overflow
     /// By name.
     package var webhooks: [WebhookSetting]
     package var logLevel: String
@@ -99,6 +103,8 @@ package struct ServeSettings: Sendable {
         keepJobs = try values.value(.keepJobs, Self.duration, orElse: .seconds(30 * 86_400))
         keepLogs = try values.value(.keepLogs, Self.size, orElse: .mebibytes(4096))
         deliveryPause = try values.value(.deliveryPause, Self.duration, orElse: .seconds(30))
+        deliveryQuota = try values.value(.deliveryQuota, { Self.size($0).map(Optional.some) }, orElse: nil)
+        deliveryOverflow = try values.value(.deliveryOverflow, Overflow.init(rawValue:), orElse: .wait)
         webhooks = values.webhooks
         logLevel = try values.value(.logLevel, Self.level, orElse: "info")
         logFormat = try values.value(.logFormat, LogFormat.init(rawValue:), orElse: .text)

@@ -80,5 +80,6 @@ enum Schema {
                 CREATE TABLE webhook (name TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
                 """
         ),
+        SchemaStep("lines of deliveries by destination", sql: deliveryLines),
     ]
 }

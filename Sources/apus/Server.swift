@@ -102,14 +102,27 @@ struct Server {
             data: data, state: state, sandboxes: sandboxes, registry: registryOfServices, executor: executor,
             logger: logger
         ).run()
+        let lines = DeliveryLineReasons()
         let jobs = JobBoard(
-            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, now: now
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, lines: lines, now: now
         )
+        let deliveryService = DeliveryService(
+            data: data, state: state, catalog: catalog, httpClient: httpClient,
+            longestPause: settings.deliveryPause, quota: settings.quota, signal: deliveries, now: now, logger: logger
+        )
+        lines.follow(deliveryService)
+        let webhookService = WebhookService(
+            state: state, webhooks: webhooks, notifications: notifications, httpClient: httpClient,
+            longestPause: settings.deliveryPause, now: now, logger: logger
+        )
+        let desk = DeliveryDesk(
+            data: data, state: state, deliveries: deliveryService, webhooks: webhookService, now: now, logger: logger)
         let status = ClusterStatus(
             store: objects, jobs: jobs, scheduler: scheduler, nodeName: HostName.current, started: now()
         )
         MetricDescriptions.register(status, in: registry)
         MetricDescriptions.register(state, in: registry)
+        MetricDescriptions.register(desk, now: now, in: registry)
         let authenticator = Authenticator(
             credentials: identity.credentials, serviceForToken: { catalog.service(forToken: $0) }
         )
@@ -124,8 +137,8 @@ struct Server {
                 executor: executor, maximumEvent: settings.maxEvent, logger: logger
             ),
             buckets: BucketDesk(store: objects, catalog: catalog),
-            images: ImageDesk(data: data, images: images, catalog: catalog), allowedImages: allowedImages,
-            status: status,
+            images: ImageDesk(data: data, images: images, catalog: catalog), deliveries: desk,
+            allowedImages: allowedImages, status: status,
             metrics: registry, maximumEvent: settings.maxEvent, now: now
         )
         let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew)
@@ -139,14 +152,8 @@ struct Server {
                     retention: Retention(age: settings.keepJobs, logBytes: settings.keepLogs), now: now, logger: logger
                 ),
                 LifecycleService(store: objects, now: now, logger: logger),
-                DeliveryService(
-                    data: data, state: state, catalog: catalog, httpClient: httpClient,
-                    longestPause: settings.deliveryPause, signal: deliveries, now: now, logger: logger
-                ),
-                WebhookService(
-                    state: state, webhooks: webhooks, notifications: notifications, httpClient: httpClient,
-                    longestPause: settings.deliveryPause, logger: logger
-                ),
+                deliveryService,
+                webhookService,
                 EventRouter(
                     store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
                     now: now, logger: logger

@@ -25,6 +25,9 @@ package struct ClusterFixture: Sendable {
         package var runsAllAsProcesses = true
         package var retention = Retention()
         package var webhooks: [Webhook] = []
+        /// What is larger is delivered in parts.
+        package var deliveryPart = ByteCount.mebibytes(5)
+        package var deliveryQuota: DeliveryQuota?
         /// How long one delivery to a webhook may take.
         package var webhookTimeout = Duration.seconds(10)
 
@@ -52,6 +55,7 @@ package struct ClusterFixture: Sendable {
     private let webhooks: WebhookService
     private let router: EventRouter
     private let deliveries: DeliveryService
+    package let desk: DeliveryDesk
     private let recovery: Recovery
 
     package static let now: @Sendable () -> Instant = {
@@ -108,7 +112,9 @@ package struct ClusterFixture: Sendable {
         recovery = Recovery(
             data: data, state: state, sandboxes: sandboxes, registry: registry, executor: executor, logger: logger
         )
-        jobs = JobBoard(data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, now: now)
+        let lines = DeliveryLineReasons()
+        jobs = JobBoard(
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, lines: lines, now: now)
         status = ClusterStatus(
             store: objects, jobs: jobs, scheduler: scheduler, nodeName: "node", started: Instant(seconds: 1_700_000_000)
         )
@@ -123,14 +129,18 @@ package struct ClusterFixture: Sendable {
         )
         deliveries = DeliveryService(
             data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
-            signal: signal, now: now, logger: logger
+            partSize: options.deliveryPart, quota: options.deliveryQuota, signal: signal, now: now, logger: logger
         )
+        lines.follow(deliveries)
         notifications = try await Notifications.open(
             store: objects, state: state, catalog: catalog, webhooks: options.webhooks, logger: logger)
         webhooks = WebhookService(
             state: state, webhooks: options.webhooks, notifications: notifications, httpClient: httpClient,
-            longestPause: options.deliveryPause, timeout: options.webhookTimeout, logger: logger
+            longestPause: options.deliveryPause, timeout: options.webhookTimeout, now: now,
+            logger: logger
         )
+        desk = DeliveryDesk(
+            data: data, state: state, deliveries: deliveries, webhooks: webhooks, now: now, logger: logger)
         router = EventRouter(
             store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
             now: now,
