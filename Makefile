@@ -2,14 +2,20 @@
 
 SWIFT ?= swift
 PREFIX ?= /usr/local
+# Of the chaos campaign; a seed is made up where none is given.
+SECONDS ?= 120
+SEED ?=
+# What it is known to find (Benchmarks/CHAOS.md), which `make chaos` shows and `make test` leaves out.
+CHAOS_KNOWN := --tolerate doubled,webhook,infrastructure --without disk-full,clock,few-descriptors
 RELEASE := .build/release/apus
 RELEASE_FLAGS := -c release --product apus --static-swift-stdlib
 
-.PHONY: help demo test unit compatibility lint format build bench bench-store install clean
+.PHONY: help demo test unit compatibility chaos lint format build bench bench-store install clean
 
 help:
 	@echo 'make demo      two clusters on this machine process a video, from edge to cloud'
 	@echo 'make test      all tests: unit, contract, and foreign clients against a live Apus'
+	@echo 'make chaos     three clusters, and everything going wrong (SECONDS=120 SEED=random)'
 	@echo 'make build     the release binary, $(RELEASE)'
 	@echo 'make install   copy it to $(PREFIX)/bin (PREFIX=…)'
 	@echo 'make bench     measure it; writes Benchmarks/RESULTS.md'
@@ -23,6 +29,9 @@ demo:
 	APUS=$(RELEASE) scripts/demo.sh
 
 test: unit compatibility
+	scripts/install-deps.sh chaos
+	APUS=.build/debug/apus Tests/Chaos/run.sh --seconds 5 --seed 5 --faults reset --sabotage
+	APUS=.build/debug/apus Tests/Chaos/run.sh --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(CHAOS_KNOWN)
 
 unit:
 	scripts/install-deps.sh test
@@ -34,6 +43,12 @@ compatibility:
 	scripts/install-deps.sh test
 	$(SWIFT) build --build-tests
 	APUS=.build/debug/apus Compatibility/run.sh
+
+# With the release binary where there is one, which is as fast as what users run.
+chaos:
+	scripts/install-deps.sh chaos
+	@[ -x $(RELEASE) ] || $(SWIFT) build --product apus
+	Tests/Chaos/run.sh --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(CHAOS)
 
 lint:
 	scripts/install-deps.sh lint

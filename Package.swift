@@ -16,6 +16,7 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdbSQLite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
@@ -73,7 +74,8 @@ let rooms: [[Target]] = [
     // Adapters.
     room(
         "ObjectEngine",
-        ["Model", "S3Wire", "DurableSQLite", crypto, grdb, logging, nioCore, nioPosix, nioFileSystem, systemPackage]
+        ["Model", "S3Wire", "DurableSQLite", crypto, grdb, logging, nioCore, nioPosix, nioFileSystem, systemPackage],
+        tests: [grdbSQLite]
     ),
     room("StateStore", ["Model", "DurableSQLite", grdb, logging, systemPackage], tests: ["LoopbackServer"]),
     room("Sandboxes", ["Model", logging, subprocess, systemPackage, nioCore, nioPosix]),
@@ -92,7 +94,7 @@ let rooms: [[Target]] = [
             "S3Client", "S3Wire", asyncHTTPClient, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix,
             systemPackage,
         ],
-        tests: ["ClusterTesting", "LoopbackServer", "S3API", hummingbird, subprocess]
+        tests: ["ClusterTesting", "DurableSQLite", "LoopbackServer", "S3API", hummingbird, subprocess]
     ),
     // Delivery.
     room(

@@ -21,6 +21,7 @@ import threading
 import time
 
 import baselines
+import floods
 import machine
 import server
 
@@ -267,9 +268,25 @@ def measure_queue(bench):
     bench.row("one page of the job list meanwhile", milliseconds(listing))
 
 
+def measure_events(bench):
+    """Events a second from PUT to the row of a job, and what another service notices of the flood."""
+    floods.measure_events(bench, percentile, milliseconds)
+
+
+def measure_outbox(bench):
+    """A million events that wait at the start, and one of another service behind them."""
+    floods.measure_outbox(bench, milliseconds)
+
+
+def measure_backlog(bench):
+    """The start after a kill, resident size and jobs a second with a million jobs waiting."""
+    floods.measure_backlog(bench, mebibytes)
+
+
 MEASUREMENTS = {
     "start": measure_start, "idle": measure_idle, "process": measure_process, "container": measure_container,
-    "throughput": measure_throughput, "queue": measure_queue,
+    "throughput": measure_throughput, "queue": measure_queue, "events": measure_events, "outbox": measure_outbox,
+    "backlog": measure_backlog,
 }
 
 

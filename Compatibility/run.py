@@ -20,8 +20,8 @@ import tempfile
 import apus
 import cases
 
-TOPICS = ["auth", "chunked", "form", "bucket", "config", "policy", "version"]
-TOPICS += ["object", "key", "copy", "list", "multipart", "upload"]
+TOPICS = ["auth", "link", "chunked", "form", "bucket", "config", "policy", "version"]
+TOPICS += ["object", "key", "copy", "list", "multipart", "upload", "error"]
 CONFORMANCE = [f"s3_conformance_{topic}" for topic in TOPICS]
 STORE = [
     "boto3",
@@ -36,8 +36,8 @@ STORE = [
     "mc",
     "differential",
 ]
-CLUSTER = ["cors", "notification", "store", "oscar_python", "invocation", "webdav", "foreign_store"]
-CLUSTER += ["two_clusters", "bad_link", "crash"]
+CLUSTER = ["cors", "notification", "full_disk", "store", "oscar_python", "invocation", "webdav", "foreign_store"]
+CLUSTER += ["two_clusters", "bad_link", "crash", "pressure"]
 
 
 class Context:

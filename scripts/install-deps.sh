@@ -2,11 +2,12 @@
 # Installs what a part of the project needs and does not find: Debian packages by name, and PyPI packages in .venv.
 # Does nothing, quickly, where everything is there.
 #
-#     scripts/install-deps.sh [build|lint|demo|test|bench]...     (default: test)
+#     scripts/install-deps.sh [build|lint|demo|test|chaos|bench]...     (default: test)
 #
 # Exit status 3: something is missing that only an administrator can install; the message says what to run.
 # Settings:
-#   PYTHON  the Python that makes .venv (default python3, 3.11 or newer)
+#   PYTHON         the Python that makes .venv (default python3, 3.11 or newer)
+#   DEBIAN_MIRROR  where MinIO's client is fetched from (default http://deb.debian.org/debian)
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -67,6 +68,12 @@ need_test() {
     need_python
     need_containers
     need busybox-static 'test -x /bin/busybox || test -x /usr/bin/busybox' "a root file system for the sandboxes' tests"
+    need util-linux 'command -v unshare' "keeps the chaos campaign in namespaces of its own"
+}
+
+need_chaos() {
+    need_test
+    need gcc 'command -v cc || command -v clang || command -v gcc' "compiles the clock that jumps"
 }
 
 need_bench() {
@@ -174,12 +181,48 @@ python_packages() {
     stamp >"$venv/.stamp-$part"
 }
 
+# minio_client: puts MinIO's client into .venv where the machine has none. Debian has it from version 13 on; its package
+# runs on older ones too, so it is fetched from there, verified by apt with Debian's own keys, and only unpacked: neither
+# the machine's sources nor its packages change. Where it cannot be had, its suite is left out; all else goes on.
+minio_client_version='0.0~20250403-3+b3'
+minio_client() {
+    for name in "$venv/bin/minio-client" minio-client mcli mc; do
+        # `mc` alone is often another program, a file manager.
+        if command -v "$name" >/dev/null 2>&1 && "$name" --version </dev/null 2>&1 | grep -q -e MinIO -e RELEASE; then
+            return
+        fi
+    done
+    folder=$(mktemp -d)
+    mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" "$folder/root"
+    keys=/usr/share/keyrings/debian-archive-keyring.gpg
+    echo "deb [signed-by=$keys] ${DEBIAN_MIRROR:-http://deb.debian.org/debian} trixie main" >"$folder/sources.list"
+    if (
+        set -- -o Dir::Etc::sourcelist="$folder/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+            -o Dir::State::lists="$folder/lists" -o Dir::Cache="$folder/cache" -o APT::Sandbox::User=
+        cd "$folder" &&
+            timeout 120 apt-get "$@" -o APT::Update::Error-Mode=any update &&
+            timeout 120 apt-get "$@" download "minio-client=$minio_client_version" &&
+            dpkg-deb -x minio-client_*.deb root &&
+            install -m 0755 root/usr/bin/minio-client "$venv/bin/minio-client" &&
+            "$venv/bin/minio-client" --version
+    ) >"$folder/log" 2>&1; then
+        echo "install-deps: fetched MinIO's client $minio_client_version of Debian 13 into .venv"
+    else
+        echo "install-deps: ==================================================================================" >&2
+        echo "install-deps: WARNING: MinIO's client could not be fetched; the suite \"mc\" WILL BE SKIPPED:" >&2
+        tail -n 3 "$folder/log" | sed 's/^/install-deps:     /' >&2
+        echo "install-deps: To run it, install minio-client of Debian 13 or newer, or put \"mcli\" into your PATH." >&2
+        echo "install-deps: ==================================================================================" >&2
+    fi
+    rm -rf "$folder"
+}
+
 [ $# -gt 0 ] || set -- test
 for part in "$@"; do
     case $part in
-    build | lint | demo | test | bench) "need_$part" ;;
+    build | lint | demo | test | chaos | bench) "need_$part" ;;
     *)
-        echo "usage: scripts/install-deps.sh [build|lint|demo|test|bench]..." >&2
+        echo "usage: scripts/install-deps.sh [build|lint|demo|test|chaos|bench]..." >&2
         exit 2
         ;;
     esac
@@ -192,7 +235,11 @@ for part in "$@"; do
         python_packages demo $example/requirements.txt \
             --no-deps $example/requirements-nodeps.txt $example/requirements-input.txt
         ;;
-    test) python_packages test Compatibility/requirements.txt ;;
+    test)
+        python_packages test Compatibility/requirements.txt
+        minio_client
+        ;;
+    chaos) python_packages test Compatibility/requirements.txt ;;
     bench) python_packages bench Benchmarks/store/requirements.txt ;;
     esac
 done

@@ -43,6 +43,22 @@ extension APIClient {
         try await sendService(definition, .update)
     }
 
+    /// Starts nothing of a service any more, until it is resumed.
+    ///
+    /// - Throws: `notFound`, also by a cluster that is no Apus; the usual.
+    package func pauseService(_ name: String) async throws(APIClientError) {
+        try await send(
+            APIRequest(.POST, "apus", "v1", "services", name, "pause", subject: "service \"\(name)\""))
+    }
+
+    /// Lets a paused service go on.
+    ///
+    /// - Throws: as `pauseService`.
+    package func resumeService(_ name: String) async throws(APIClientError) {
+        try await send(
+            APIRequest(.POST, "apus", "v1", "services", name, "resume", subject: "service \"\(name)\""))
+    }
+
     /// Removes a service.
     ///
     /// - Throws: `notFound`, `forbidden` and the usual.

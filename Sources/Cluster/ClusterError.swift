@@ -11,6 +11,8 @@ package struct ClusterError: Error, CustomStringConvertible {
         case tooLarge
         /// Too much is waiting already; try again later.
         case busy
+        /// Not now: the service is paused, or the machine lacks something.
+        case unavailable
         /// The cluster is stopping.
         case stopping
         /// The data directory is in use, or belongs to a newer version.
@@ -22,11 +24,14 @@ package struct ClusterError: Error, CustomStringConvertible {
     package let code: Code
     package let message: String
     package let cause: (any Error)?
+    /// When to try again, where that can be told.
+    package let retryAfter: Duration?
 
-    package init(code: Code, message: String, cause: (any Error)? = nil) {
+    package init(code: Code, message: String, cause: (any Error)? = nil, retryAfter: Duration? = nil) {
         self.code = code
         self.message = message
         self.cause = cause
+        self.retryAfter = retryAfter
     }
 
     package var description: String { cause.map { "\(message): \($0)" } ?? message }

@@ -1,19 +1,28 @@
 package import Model
 package import ObjectEngine
-import Scheduling
+package import Scheduling
 
 /// What the cluster says of itself at this moment.
 package struct ClusterStatus: Sendable {
     private let store: ObjectStore
     private let jobs: JobBoard
     private let scheduler: JobScheduler
+    private let resources: ResourceWatch
     private let nodeName: String
     private let started: Instant
 
-    package init(store: ObjectStore, jobs: JobBoard, scheduler: JobScheduler, nodeName: String, started: Instant) {
+    package init(
+        store: ObjectStore,
+        jobs: JobBoard,
+        scheduler: JobScheduler,
+        resources: ResourceWatch,
+        nodeName: String,
+        started: Instant
+    ) {
         self.store = store
         self.jobs = jobs
         self.scheduler = scheduler
+        self.resources = resources
         self.nodeName = nodeName
         self.started = started
     }
@@ -23,6 +32,12 @@ package struct ClusterStatus: Sendable {
         let counts = try await jobs.counts()
         return Dictionary(uniqueKeysWithValues: JobState.allCases.map { ($0, counts[$0] ?? 0) })
     }
+
+    /// `GET /health?verbose`.
+    package func healthJSON() -> JSONValue { resources.healthJSON() }
+
+    /// The resources of the machine, each with whether it is short.
+    package var shortages: [Pressure.Resource: Bool] { resources.shortages }
 
     package func waitingDeliveries() async throws -> Int { try await jobs.deliveryCount() }
 

@@ -24,6 +24,8 @@ package final class DeliveryService: Service {
     private let backoff: Backoff
     private let partSize: ByteCount
     private let quota: DeliveryQuota?
+    private let hold: @Sendable (ByteCount?) -> Void
+    private let isHolding = Atomic(false)
     private let signal: Signal
     private let now: @Sendable () -> Instant
     private let logger: Logger
@@ -41,6 +43,8 @@ package final class DeliveryService: Service {
     ///   - longestPause: between two tries.
     ///   - partSize: what is larger goes in parts of this size, where the storage takes parts.
     ///   - quota: how much may wait; `nil` for whatever the disk holds.
+    ///   - hold: called with the limit when that is passed and what would make more is to wait, and with `nil` when there
+    ///     is room again.
     package init(
         data: DataDirectory,
         state: ClusterState,
@@ -49,6 +53,7 @@ package final class DeliveryService: Service {
         longestPause: Duration,
         partSize: ByteCount = S3Provider.partSize,
         quota: DeliveryQuota? = nil,
+        hold: @escaping @Sendable (ByteCount?) -> Void = { _ in },
         signal: Signal,
         now: @escaping @Sendable () -> Instant,
         logger: Logger
@@ -60,6 +65,7 @@ package final class DeliveryService: Service {
         backoff = Backoff(ceiling: longestPause)
         self.partSize = partSize
         self.quota = quota
+        self.hold = hold
         self.signal = signal
         self.now = now
         self.logger = logger
@@ -72,6 +78,7 @@ package final class DeliveryService: Service {
             await withDiscardingTaskGroup { group in
                 for await _ in signal.rings {
                     do {
+                        try await holdBack()
                         try await dropExcess()
                         try await beginLines(context, in: &group)
                         try await abortUploads(context, in: &group)
@@ -92,7 +99,9 @@ package final class DeliveryService: Service {
             do {
                 return StorageOutbox.Context(
                     data: data, state: state, catalog: catalog, httpClient: httpClient, paces: LinkPaces(now: now),
-                    partSize: partSize, newestAtStart: try await state.newestDelivery(), now: now, logger: logger)
+                    partSize: partSize, newestAtStart: try await state.newestDelivery(),
+                    arrived: { [self] in if isHolding.load(ordering: .relaxed) { signal.send() } },
+                    now: now, logger: logger)
             } catch {
                 guard !Task.isCancelled else { return nil }
                 logger.error("deliveries cannot be read", metadata: ["error": "\(error)"])
@@ -129,6 +138,22 @@ package final class DeliveryService: Service {
                 signal.send()
             }
         }
+    }
+
+    /// Lets nothing start that makes more where more waits than may, until there is some room again.
+    private func holdBack() async throws {
+        guard let quota, quota.policy == .wait else { return }
+        let waiting = try await state.deliveryBytes().bytes
+        let isHolding = isHolding.load(ordering: .relaxed)
+        // A little below, so that it does not start and stop with every result.
+        guard isHolding ? waiting <= quota.limit.bytes / 10 * 9 : waiting >= quota.limit.bytes else { return }
+        self.isHolding.store(!isHolding, ordering: .relaxed)
+        hold(isHolding ? nil : quota.limit)
+        logger.notice(
+            isHolding
+                ? "there is room for results again" : "jobs that deliver wait: too much waits for other storages",
+            metadata: ["waiting": "\(ByteCount(waiting))", "quota": "\(quota.limit)"]
+        )
     }
 
     /// Gives up the oldest results where more wait than may, and that is what is to happen then.

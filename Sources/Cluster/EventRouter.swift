@@ -2,6 +2,7 @@ package import Logging
 import Metrics
 package import Model
 package import ObjectEngine
+import Scheduling
 import ServiceLifecycle
 package import StateStore
 
@@ -9,12 +10,16 @@ package import StateStore
 /// webhooks are to be told.
 ///
 /// Its place in the sequence of events is committed together with both, so an event is neither lost nor doubled,
-/// wherever the program dies.
+/// wherever the program dies. Where events come to nothing, the place is committed later: an upload that triggers nothing
+/// costs no second commit.
 package final class EventRouter: Service {
     /// How many events are committed at once.
     private static let batch = 256
     /// How many routed events may stay in the object store's outbox before they are discarded there.
     private static let discardAfter: Int64 = 1024
+    /// The rest after events that came to nothing: so many uploads then share one look into the outbox, which takes
+    /// longer than an upload.
+    private static let rest = Duration.milliseconds(5)
 
     private let store: ObjectStore
     private let state: ClusterState
@@ -45,11 +50,12 @@ package final class EventRouter: Service {
 
     package func run() async throws {
         var position = try await state.routerPosition()
+        // Those before it may still be there; they go with the next ones.
         var discarded = position
         let signal = store.eventSignal.cancelOnGracefulShutdown()
         for await _ in signal {
-            position = await routeAllPatiently(after: position)
-            if position - discarded >= Self.discardAfter, await discard(through: position) { discarded = position }
+            let isIdle = await routeAllPatiently(after: &position, &discarded)
+            if isIdle { try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.rest) } }
         }
         // What comes after the signal's end is routed at the next start.
         _ = await discard(through: position)
@@ -58,14 +64,14 @@ package final class EventRouter: Service {
     /// Tries until all events are routed or the cluster stops.
     ///
     /// On a full disk, for example, they stay in the object store until then.
-    private func routeAllPatiently(after start: Int64) async -> Int64 {
-        var position = start
+    ///
+    /// - Returns: whether they came to nothing.
+    private func routeAllPatiently(after position: inout Int64, _ discarded: inout Int64) async -> Bool {
         while true {
             do {
-                try await routeAll(after: &position)
-                return position
+                return try await routeAll(after: &position, &discarded)
             } catch {
-                if Task.isCancelled || Task.isShuttingDownGracefully { return position }
+                if Task.isCancelled || Task.isShuttingDownGracefully { return true }
                 logger.error("events cannot be routed; trying again", metadata: ["error": "\(error)"])
                 // Ends early where the cluster stops.
                 try? await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(1)) }
@@ -75,6 +81,7 @@ package final class EventRouter: Service {
 
     private func discard(through position: Int64) async -> Bool {
         do {
+            try await state.recordPassed()
             // The jobs first: where commits do not wait for the disk, a power cut must not leave neither.
             try await state.synchronize()
             try await store.discardEvents(through: position)
@@ -85,28 +92,61 @@ package final class EventRouter: Service {
         return true
     }
 
-    private func routeAll(after position: inout Int64) async throws {
+    /// Few are discarded at a time, also in a flood: uploads wait for each transaction.
+    ///
+    /// - Returns: whether they came to nothing.
+    private func routeAll(after position: inout Int64, _ discarded: inout Int64) async throws -> Bool {
+        var lanes = EventLanes()
+        var isIdle = true
         while true {
             let events = try await store.events(after: position, limit: Self.batch)
-            guard let last = events.last else { return }
+            guard let last = events.last else { return isIdle }
             var batch = Batch()
-            for event in events { try await add(event, to: &batch) }
-            try await state.route(batch.jobs, webhooks: batch.deliveries, upTo: last.sequence)
+            let targets = try await notifications.targets(of: events)
+            for (event, targets) in zip(events, targets) { add(event, for: targets, to: &batch) }
+            if batch.isEmpty {
+                state.pass(upTo: last.sequence)
+            } else {
+                isIdle = false
+                try await state.route(batch.jobs, webhooks: batch.deliveries, upTo: last.sequence)
+            }
             eventCounter.increment(by: events.count)
             position = last.sequence
+            if position - discarded >= Self.discardAfter, await discard(through: position) { discarded = position }
             for service in Set(batch.jobs.map(\.service)) { scheduler.jobsAdded(to: service) }
             for webhook in Set(batch.deliveries.map(\.webhook)) { notifications.ring(webhook) }
+            let moreWait = events.count == Self.batch
+            if let look = lanes.routed(events.map(\.bucket), through: position, moreWait: moreWait) {
+                try await routeAhead(look, &lanes)
+            }
+            // What came meanwhile has rung again.
+            guard moreWait else { return isIdle }
         }
+    }
+
+    /// Makes the jobs of what stands behind a flood.
+    ///
+    /// Webhooks are told in order, so not here.
+    private func routeAhead(_ look: EventLanes.Look, _ lanes: inout EventLanes) async throws {
+        let (events, through) = try await store.events(
+            after: look.after, besides: look.besides, reach: look.reach, limit: look.limit)
+        var batch = Batch()
+        let targets = try await notifications.targets(of: events)
+        for (event, targets) in zip(events, targets) { add(event, for: targets, to: &batch) }
+        if !batch.jobs.isEmpty { try await state.routeAhead(batch.jobs) }
+        lanes.found(events.map(\.bucket), through: through)
+        for service in Set(batch.jobs.map(\.service)) { scheduler.jobsAdded(to: service) }
     }
 
     /// What some events come to.
     private struct Batch {
         var jobs: [NewJob] = []
         var deliveries: [NewWebhookDelivery] = []
+
+        var isEmpty: Bool { jobs.isEmpty && deliveries.isEmpty }
     }
 
-    private func add(_ event: ObjectEvent, to batch: inout Batch) async throws {
-        let targets = try await notifications.targets(of: event)
+    private func add(_ event: ObjectEvent, for targets: Notifications.Targets, to batch: inout Batch) {
         let byInput = event.cause.isCreation ? catalog.services(triggeredBy: (event.bucket, event.key)) : []
         let services = Set(byInput).union(targets.services).sorted()
         guard !services.isEmpty || !targets.webhooks.isEmpty else { return }

@@ -26,10 +26,12 @@ package final class JobBoard: Sendable {
     private let scheduler: JobScheduler
     private let logs: JobLogs
     private let lines: DeliveryLineReasons
+    private let queueLimit: Int?
     private let now: @Sendable () -> Instant
     /// Names that other clusters gave and that are being posted right now.
     private let names = Mutex<Set<JobName>>([])
 
+    /// - Parameter queueLimit: how many jobs of all services together may wait; `nil` for no limit.
     package init(
         data: DataDirectory,
         state: ClusterState,
@@ -37,6 +39,7 @@ package final class JobBoard: Sendable {
         scheduler: JobScheduler,
         logs: JobLogs,
         lines: DeliveryLineReasons = DeliveryLineReasons(),
+        queueLimit: Int? = nil,
         now: @escaping @Sendable () -> Instant
     ) {
         self.lines = lines
@@ -45,6 +48,7 @@ package final class JobBoard: Sendable {
         self.catalog = catalog
         self.scheduler = scheduler
         self.logs = logs
+        self.queueLimit = queueLimit
         self.now = now
     }
 
@@ -53,7 +57,8 @@ package final class JobBoard: Sendable {
     /// Queues a job with that event; durable when this returns.
     ///
     /// - Parameter name: what another cluster calls the job; a new name where `nil`.
-    /// - Throws: `ClusterError` with `notFound`, `alreadyExists`, `failed`.
+    /// - Throws: `ClusterError` with `notFound`, `alreadyExists`, `busy` where too many wait, `unavailable` where the disk has
+    ///   no room, `failed`.
     package func post(
         _ event: [UInt8],
         to service: ServiceName,
@@ -61,6 +66,7 @@ package final class JobBoard: Sendable {
         principal: String
     ) async throws -> JobName {
         guard catalog[service] != nil else { throw Self.noService(service) }
+        try scheduler.checkStorage()
         guard let name else {
             return try await post(event, to: service, as: JobName(service: service, unique: UniqueID.uuid()), principal)
         }
@@ -87,11 +93,12 @@ package final class JobBoard: Sendable {
                 NewJob(
                     name: name, service: service, eventSequence: nil, input: nil, principal: principal,
                     event: isInline ? event : nil, created: now()
-                )
+                ),
+                limits: QueueLimits(service: catalog[service]?.definition.queue.limit, cluster: queueLimit)
             )
         } catch {
             if !isInline { try? await Folder.offload { try Folder.removeFile(path) } }
-            throw Self.translate(error)
+            throw Self.translate(error, retryAfter: scheduler.expectedPause(of: service))
         }
         scheduler.jobsAdded(to: service)
         return name
@@ -219,7 +226,7 @@ package final class JobBoard: Sendable {
         ClusterError(code: .alreadyExists, message: "a job \"\(name)\" exists already")
     }
 
-    private static func translate(_ error: any Error) -> ClusterError {
+    private static func translate(_ error: any Error, retryAfter: Duration? = nil) -> ClusterError {
         if let known = error as? ClusterError { return known }
         guard let error = error as? StateStoreError else {
             return ClusterError(code: .failed, message: "the job could not be handled", cause: error)
@@ -227,6 +234,8 @@ package final class JobBoard: Sendable {
         switch error.code {
         case .notFound: return ClusterError(code: .notFound, message: error.message)
         case .alreadyExists: return ClusterError(code: .alreadyExists, message: error.message)
+        case .queueFull:
+            return ClusterError(code: .busy, message: error.message, retryAfter: retryAfter ?? .seconds(10))
         case .damaged, .database: return ClusterError(code: .failed, message: error.message, cause: error)
         }
     }

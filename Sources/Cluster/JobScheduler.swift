@@ -9,34 +9,44 @@ import Synchronization
 ///
 /// The decisions are made in a value under a lock; what they ask for is done by the tasks of `run()`.
 package final class JobScheduler: Service {
-    private struct State {
+    struct State {
         var admission: Admission
+        /// Set where more waits for other storages than may.
+        var deliveryLimit: ByteCount?
+        /// The services that wait for that.
+        var heldDeliverers: Set<ServiceName> = []
         var nextRun: Admission.RunNumber = 1
-        var waitingRuns: [Admission.RunNumber: CheckedContinuation<Void, any Error>] = [:]
+        var waitingRuns:
+            [Admission.RunNumber: (service: ServiceName, continuation: CheckedContinuation<Void, any Error>)] =
+                [:]
         /// Jobs under way, to be cancelled one by one.
         var cancellations: [Int64: (service: ServiceName, cancel: @Sendable () -> Void)] = [:]
     }
 
-    private let state: Mutex<State>
+    let state: Mutex<State>
+    /// Why nothing new is stored, in words; apart from the rest, since each upload asks.
+    let storage = Mutex<String?>(nil)
     private let store: ClusterState
     private let actions: AsyncStream<Admission.Action>
-    private let perform: AsyncStream<Admission.Action>.Continuation
+    let perform: AsyncStream<Admission.Action>.Continuation
     private let execute: @Sendable (Int64) async -> Void
     /// How many synchronous runs may wait for room.
-    private let maximumWaitingRuns: Int
+    let maximumWaitingRuns: Int
     /// How long running jobs may go on after the order to stop.
     private let grace: Duration
     private let logger: Logger
 
+    /// - Parameter shares: the weights of owners, at least 1; those without one have 1.
     package init(
         capacity: Resources,
+        shares: [String: Int] = [:],
         store: ClusterState,
         maximumWaitingRuns: Int = 256,
         grace: Duration,
         logger: Logger,
         execute: @escaping @Sendable (Int64) async -> Void
     ) {
-        state = Mutex(State(admission: Admission(capacity: capacity)))
+        state = Mutex(State(admission: Admission(capacity: capacity, weights: shares)))
         self.store = store
         self.maximumWaitingRuns = maximumWaitingRuns
         self.grace = grace
@@ -52,7 +62,9 @@ package final class JobScheduler: Service {
     // MARK: What happened
 
     func serviceRegistered(_ service: RegisteredService) {
-        decide { $0.serviceRegistered(service.name, demand: service.demand) }
+        let terms = terms(of: service)
+        decide { $0.serviceRegistered(service.name, terms) }
+        if service.pause != nil { refuseRuns(of: service.name, Self.paused(service.name)) }
     }
 
     func serviceRemoved(_ name: ServiceName) { decide { $0.serviceRemoved(name) } }
@@ -64,77 +76,17 @@ package final class JobScheduler: Service {
     func jobReturned(to name: ServiceName) { decide { $0.jobReturned(to: name) } }
 
     func reason(for service: ServiceName, demand: Resources, isFirst: Bool) -> WaitReason {
-        state.withLock { $0.admission.reason(for: service, demand: demand, isFirst: isFirst) }
+        state.withLock { state in
+            if let limit = state.deliveryLimit, state.heldDeliverers.contains(service) {
+                return .behindDeliveries(limit: limit)
+            }
+            return state.admission.reason(for: service, demand: demand, isFirst: isFirst)
+        }
     }
 
-    private func decide(_ change: (inout Admission) -> [Admission.Action]) {
+    func decide(_ change: (inout Admission) -> [Admission.Action]) {
         for action in state.withLock({ change(&$0.admission) }) { perform.yield(action) }
     }
-
-    // MARK: Synchronous runs
-
-    /// Takes the resources of a run, waiting until they are free, for the time of `body`.
-    ///
-    /// - Throws: `ClusterError` with `busy` where too many wait already, `stopping`, `invalid` where the demand exceeds the capacity;
-    ///   `CancellationError`; what `body` throws.
-    func withResources<T>(_ demand: Resources, _ body: () async throws -> T) async throws -> T {
-        let number = try await acquire(demand)
-        defer { decide { $0.ended(.run(number)) } }
-        return try await body()
-    }
-
-    private func acquire(_ demand: Resources) async throws -> Admission.RunNumber {
-        let number = try state.withLock { state throws(ClusterError) -> Admission.RunNumber in
-            guard !state.admission.isStopping else { throw Self.stopping }
-            guard demand.fits(in: state.admission.capacity) else {
-                let reason = WaitReason.demandsMoreThanCapacity(demand: demand, capacity: state.admission.capacity)
-                throw ClusterError(code: .invalid, message: "the service \(reason)")
-            }
-            guard state.admission.waitingRuns < maximumWaitingRuns else {
-                throw ClusterError(code: .busy, message: "\(maximumWaitingRuns) runs wait already; try again later")
-            }
-            state.nextRun += 1
-            return state.nextRun
-        }
-        try await withGracefulShutdownHandler {
-            try await withTaskCancellationHandler {
-                try await wait(number, demand)
-            } onCancel: {
-                withdraw(number, CancellationError())
-            }
-        } onGracefulShutdown: { [self] in
-            withdraw(number, Self.stopping)
-        }
-        return number
-    }
-
-    private func wait(_ number: Admission.RunNumber, _ demand: Resources) async throws {
-        try await withCheckedThrowingContinuation { continuation in
-            let isStopping = state.withLock { state in
-                if !state.admission.isStopping { state.waitingRuns[number] = continuation }
-                return state.admission.isStopping
-            }
-            guard !isStopping else { return continuation.resume(throwing: Self.stopping) }
-            decide { $0.runRequested(number, demand: demand) }
-            // It may have come before there was anything to withdraw.
-            if Task.isCancelled { withdraw(number, CancellationError()) }
-            if Task.isShuttingDownGracefully { withdraw(number, Self.stopping) }
-        }
-    }
-
-    private func withdraw(_ number: Admission.RunNumber, _ error: any Error) {
-        let waiting = state.withLock { $0.waitingRuns.removeValue(forKey: number) }
-        guard let waiting else { return }
-        decide { $0.runWithdrawn(number) }
-        // Had it been admitted already, its ticket is given back.
-        decide { $0.ended(.run(number)) }
-        waiting.resume(throwing: error)
-    }
-
-    private static let stopping = ClusterError(
-        code: .stopping,
-        message: "the cluster is stopping; try again in a moment"
-    )
 
     // MARK: Running
 
@@ -155,11 +107,12 @@ package final class JobScheduler: Service {
         switch action {
         case .startJob(let job, let service):
             group.addTask { [self] in
+                let start = ContinuousClock.now
                 await executeCancellably(job, of: service)
-                decide { $0.ended(.job(job)) }
+                decide { $0.ended(.job(job), after: ContinuousClock.now - start) }
             }
         case .startRun(let number):
-            let waiting = state.withLock { $0.waitingRuns.removeValue(forKey: number) }
+            let waiting = state.withLock { $0.waitingRuns.removeValue(forKey: number)?.continuation }
             if let waiting { waiting.resume() } else { decide { $0.ended(.run(number)) } }
         case .load(let service, let after, let limit):
             group.addTask { [self] in await load(service, after: after, limit: limit) }
@@ -215,7 +168,7 @@ package final class JobScheduler: Service {
     private func stop() {
         let waiting = state.withLock { state in
             state.admission.stop()
-            let waiting = Array(state.waitingRuns.values)
+            let waiting = state.waitingRuns.values.map(\.continuation)
             state.waitingRuns = [:]
             return waiting
         }

@@ -17,6 +17,7 @@ package final class Notifications: Sendable {
     }
 
     private let store: ObjectStore
+    private let state: ClusterState
     private let catalog: ServiceCatalog
     private let signals: [String: Signal]
     /// Webhooks that are not declared now but were once.
@@ -56,7 +57,8 @@ package final class Notifications: Sendable {
             )
         }
         return Notifications(
-            store: store, catalog: catalog, declared: declared, undeclared: undeclared, logger: logger)
+            store: store, state: state, catalog: catalog, declared: declared, undeclared: undeclared, logger: logger
+        )
     }
 
     /// The targets that buckets name; `nil` where a configuration cannot be read.
@@ -72,12 +74,14 @@ package final class Notifications: Sendable {
 
     private init(
         store: ObjectStore,
+        state: ClusterState,
         catalog: ServiceCatalog,
         declared: [String],
         undeclared: Set<String>,
         logger: Logger
     ) {
         self.store = store
+        self.state = state
         self.catalog = catalog
         self.undeclared = undeclared
         self.logger = logger
@@ -89,13 +93,33 @@ package final class Notifications: Sendable {
 
     func signal(of webhook: String) -> Signal? { signals[webhook] }
 
-    /// Costs no look-up where the bucket's facts are in memory, as they are right after a write.
-    func targets(of event: ObjectEvent) async throws -> Targets {
-        var targets = Targets()
-        guard let facts = try await store.facts(of: event.bucket), facts.settings[.notification] != nil else {
-            return targets
+    /// Who is to be told of each of these events, which are in order.
+    ///
+    /// Costs no look-up where the facts of buckets are in memory, as they are right after a write; but for one, of the
+    /// buckets that were deleted meanwhile, whose last events go by what they had.
+    func targets(of events: [ObjectEvent]) async throws -> [Targets] {
+        guard let first = events.first else { return [] }
+        var current: [NotificationConfiguration?] = []
+        for event in events {
+            let facts = try await store.facts(of: event.bucket)
+            current.append(facts.flatMap { facts in configuration(facts, of: event.bucket) })
         }
-        let configuration = configurations.value(of: event.bucket, facts) { read($0, of: event.bucket) }
+        // Behind the facts: who was deleted before these were asked for is among those who are gone.
+        let departures = try await store.departures(since: first.sequence)
+        return zip(events, current).map { event, current in
+            guard let former = departures.first(where: { $0.bucket == event.bucket && $0.lastEvent >= event.sequence })
+            else { return targets(of: event, by: current) }
+            return targets(of: event, by: read(former.notification, of: event.bucket))
+        }
+    }
+
+    private func configuration(_ facts: BucketFacts, of bucket: BucketName) -> NotificationConfiguration? {
+        guard let document = facts.settings[.notification] else { return nil }
+        return configurations.value(of: bucket, facts) { _ in read(document, of: bucket) }
+    }
+
+    private func targets(of event: ObjectEvent, by configuration: NotificationConfiguration?) -> Targets {
+        var targets = Targets()
         for rule in configuration?.rules(for: event.cause.rawValue, of: event.key.text) ?? [] {
             guard let name = rule.targetName else { continue }
             if signals[name] != nil {
@@ -113,9 +137,10 @@ package final class Notifications: Sendable {
         return targets
     }
 
-    private func read(_ facts: BucketFacts, of bucket: BucketName) -> NotificationConfiguration? {
+    private func read(_ document: String?, of bucket: BucketName) -> NotificationConfiguration? {
+        guard let document else { return nil }
         do throws(S3Error) {
-            return try Self.configuration(facts)
+            return try NotificationConfiguration(parsing: Array(document.utf8), newID: { "" })
         } catch {
             logger.error(
                 "a notification configuration cannot be read; put it again",
@@ -141,6 +166,11 @@ package final class Notifications: Sendable {
     }
 
     // MARK: What is refused
+
+    /// Prepares for a bucket's new rules: events that came to nothing before them are not told again after a crash.
+    ///
+    /// - Throws: `StateStoreError`.
+    package func rulesWillChange() async throws { try await state.recordPassed() }
 
     /// Why a rule cannot be, in words; `nil` where it can.
     package func refusal(of rule: NotificationRule, in bucket: BucketName) -> String? {

@@ -190,19 +190,30 @@ final class OutboxRunner<Box: Outbox>: Sendable {
             return
         }
         guard !Task.isCancelled else { return }
+        await failed(id, failure)
+    }
+
+    private func failed(_ id: Int64, _ failure: OutboxFailure) async {
         let now = now()
-        let (next, failures) = state.withLock { state in
+        let pause = state.withLock { state in
             var random = SystemRandomNumberGenerator()
-            let next = state.line.failed(id, failure.setback, at: now, using: &random)
-            if failure.setback != .interrupted { state.lastError = failure.message }
-            return (next, state.line.failures)
+            return state.line.pause(after: failure.setback, of: id, using: &random)
         }
-        guard failure.setback != .interrupted else { return }
+        // What rests by itself is recorded first: read before that, it would be due.
+        if case .entry = failure.setback { await record(id, failure, next: now + pause) }
+        let next = state.withLock { state in
+            if failure.setback != .interrupted { state.lastError = failure.message }
+            return state.line.failed(id, failure.setback, at: now, pause: pause)
+        }
+        if case .destination = failure.setback { await record(id, failure, next: next) }
+    }
+
+    private func record(_ id: Int64, _ failure: OutboxFailure, next: Instant) async {
         logger.warning(
             "something cannot be delivered now; it is tried again",
             metadata: [
                 "destination": "\(box.destination)", "delivery": "\(id)", "error": "\(failure.message)",
-                "failures": "\(failures)", "retry.seconds": "\((next - now).seconds)",
+                "retry.seconds": "\((next - now()).seconds)",
             ]
         )
         do { try await box.failed(id, failure, next: next) } catch {

@@ -53,7 +53,7 @@ package final class RunDispatcher: Sendable {
     ///
     /// The caller reads the answer and then discards it. Cancelling the task ends the script.
     ///
-    /// - Throws: `ClusterError` with `notFound`, `tooLarge`, `busy`, `stopping`, `invalid`, `failed`; `CancellationError`.
+    /// - Throws: `ClusterError` with `notFound`, `tooLarge`, `busy`, `unavailable`, `stopping`, `invalid`, `failed`; `CancellationError`.
     package func run(
         _ name: ServiceName,
         body: some AsyncSequence<ByteBuffer, any Error>,
@@ -61,13 +61,14 @@ package final class RunDispatcher: Sendable {
         principal: String
     ) async throws -> RunAnswer {
         guard let service = catalog[name] else { throw JobBoard.noService(name) }
+        try scheduler.checkRun(of: service)
         let job = JobName(service: name, unique: UniqueID.uuid())
         let id = job.text
         let folder = try await WorkFolder.make(id, in: data.work)
         do {
             let input = try await receive(body, form: form, for: service, in: folder)
             let start = ContinuousClock.now
-            let ending = try await scheduler.withResources(service.demand) {
+            let ending = try await scheduler.withResources(of: service) {
                 try await execute(service, id: id, input: input, in: folder)
             }
             timer.recordNanoseconds((ContinuousClock.now - start).nanoseconds)

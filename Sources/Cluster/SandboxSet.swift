@@ -8,14 +8,25 @@ package struct SandboxSet: Sendable {
 
     private let process: any Sandbox
     private let container: LateContainer
+    private let knownContainer: @Sendable () async -> (any Sandbox)?
     /// The operator chose to run every service as a process.
     private let runsAllAsProcesses: Bool
 
-    /// - Parameter container: answers the container sandbox, cleared of what an earlier run left, or throws `unavailable`
-    ///   with what to install. Finding out takes longer than a start may take, so nobody waits for it who needs no container.
-    package init(process: any Sandbox, container: @escaping LateContainer, runsAllAsProcesses: Bool) {
+    /// - Parameters:
+    ///   - process: The sandbox of plain processes.
+    ///   - container: Answers the container sandbox, cleared of what an earlier run left, or throws `unavailable` with what
+    ///     to install. Finding out takes longer than a start may take, so nobody waits for it who needs no container.
+    ///   - knownContainer: The same without looking for one that was not found.
+    ///   - runsAllAsProcesses: Whether the operator chose to run every service as a process.
+    package init(
+        process: any Sandbox,
+        container: @escaping LateContainer,
+        knownContainer: @escaping @Sendable () async -> (any Sandbox)? = { nil },
+        runsAllAsProcesses: Bool
+    ) {
         self.process = process
         self.container = container
+        self.knownContainer = knownContainer
         self.runsAllAsProcesses = runsAllAsProcesses
     }
 
@@ -54,11 +65,11 @@ package struct SandboxSet: Sendable {
     /// Ends everything that runs, at once.
     package func killAll() async {
         await process.removeLeftovers()
-        if let container = try? await container() { await container.removeLeftovers() }  // None, then none runs.
+        await knownContainer()?.removeLeftovers()
     }
 
     package func shutDown() async {
         await process.shutDown()
-        if let container = try? await container() { await container.shutDown() }  // None, then nothing waits.
+        await knownContainer()?.shutDown()
     }
 }

@@ -1,5 +1,6 @@
 package import Model
 package import Scheduling
+package import StateStore
 import Synchronization
 package import SystemPackage
 
@@ -15,9 +16,20 @@ package struct RegisteredService: Sendable {
     package var madeBuckets: [BucketName]
     package var created: Instant
     package var updated: Instant
+    /// `nil` where it is not paused.
+    package var pause: ServicePause?
 
     package var name: ServiceName { definition.name }
     package var demand: Resources { Resources(cpu: definition.cpuLimit, memory: definition.memoryLimit) }
+
+    /// What decides when its invocations start.
+    var terms: AdmissionTerms {
+        AdmissionTerms(
+            demand: demand, owner: definition.owner, priority: definition.queue.priority,
+            maximumParallel: definition.queue.maximumParallel, maximumRuns: definition.maximumRuns,
+            totalCPU: definition.totalCPULimit, totalMemory: definition.totalMemoryLimit, isPaused: pause != nil
+        )
+    }
 }
 
 /// All services of the cluster, in memory: what routers and gateways look up.

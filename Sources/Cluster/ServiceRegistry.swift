@@ -12,17 +12,17 @@ import SystemPackage
 package actor ServiceRegistry {
     private let data: DataDirectory
     private let store: ObjectStore
-    private let state: ClusterState
-    private let catalog: ServiceCatalog
-    private let scheduler: JobScheduler
+    let state: ClusterState
+    let catalog: ServiceCatalog
+    let scheduler: JobScheduler
     private let sandboxes: SandboxSet
     private let logs: JobLogs
     private let deliverySignal: Signal
     private let allowedImages: AllowedImages
     private let clusterStore: ServiceDefinition.ClusterStore
     private let httpClient: HTTPClient
-    private let now: @Sendable () -> Instant
-    private let logger: Logger
+    let now: @Sendable () -> Instant
+    let logger: Logger
     /// Services that are being changed right now: reserved before the first `await`.
     private var busy: Set<ServiceName> = []
 
@@ -60,9 +60,11 @@ package actor ServiceRegistry {
 
     /// Brings the services of an earlier run back.
     ///
-    /// One that cannot be read is reported and left in the store.
+    /// One that cannot be read is reported and left in the store. One whose files cannot be written, on a full disk for
+    /// example, gets its jobs at once, and starts them as soon as its files are there.
     package func load() async throws {
         let services = try await state.services()
+        let pauses = try await state.pauses()
         try await removeOldConfigurations(services)
         for stored in services {
             do {
@@ -70,11 +72,12 @@ package actor ServiceRegistry {
                 let service = RegisteredService(
                     definition: definition, version: stored.version,
                     configuration: configuration(stored.name, stored.version), sandbox: sandboxes.kind(for: definition),
-                    madeBuckets: stored.madeBuckets, created: stored.created, updated: stored.updated
+                    madeBuckets: stored.madeBuckets, created: stored.created, updated: stored.updated,
+                    pause: pauses[stored.name]
                 )
-                // The folder is made again where it was lost: all of it is in the definition.
-                try await writeConfiguration(of: service)
-                publish(service)
+                // Before anything can fail: an event that passes a service by makes no job for it, ever.
+                catalog.set(service)
+                await finishLoading(service)
             } catch {
                 logger.error(
                     "a service cannot be loaded", metadata: ["service": "\(stored.name)", "error": "\(error)"])
@@ -82,7 +85,30 @@ package actor ServiceRegistry {
         }
     }
 
-    private func publish(_ service: RegisteredService) {
+    private func finishLoading(_ service: RegisteredService) async {
+        do {
+            // The folder is made again where it was lost: all of it is in the definition.
+            try await writeConfiguration(of: service)
+            scheduler.serviceRegistered(service)
+        } catch {
+            logger.error(
+                "the files of a service cannot be written; its jobs wait until they can",
+                metadata: ["service": "\(service.name)", "error": "\(error)"]
+            )
+            // Nobody awaits this; it ends with its success, with the service, or with the program.
+            Task { [weak self] in
+                try await Task.sleep(for: .seconds(1))
+                await self?.finishLoadingLater(service)
+            }
+        }
+    }
+
+    private func finishLoadingLater(_ service: RegisteredService) async {
+        guard catalog[service.name]?.version == service.version else { return }
+        await finishLoading(service)
+    }
+
+    func publish(_ service: RegisteredService) {
         catalog.set(service)
         scheduler.serviceRegistered(service)
     }
@@ -161,7 +187,7 @@ package actor ServiceRegistry {
         var service = RegisteredService(
             definition: definition, version: version, configuration: configuration(definition.name, version),
             sandbox: sandboxes.kind(for: definition), madeBuckets: old?.madeBuckets ?? [],
-            created: old?.created ?? now(), updated: now()
+            created: old?.created ?? now(), updated: now(), pause: old?.pause
         )
         var saga = Saga()
         do {
@@ -257,9 +283,15 @@ package actor ServiceRegistry {
         let configuration = service.definition.functionConfig(clusterStore: clusterStore).prettyText()
         try await Folder.offload {
             try Folder.make(folder, mode: 0o755)
-            try Folder.writeDurably(folder.appending("script.sh"), script, mode: 0o755)
-            try Folder.writeDurably(folder.appending("function_config.yaml"), configuration, mode: 0o644)
+            try Self.write(script, to: folder.appending("script.sh"), mode: 0o755)
+            try Self.write(Array(configuration.utf8), to: folder.appending("function_config.yaml"), mode: 0o644)
         }
+    }
+
+    /// Writes a file unless it has these bytes already: a start must not need room on a full disk.
+    private static func write(_ bytes: [UInt8], to path: FilePath, mode: CInt) throws {
+        if Folder.size(of: path) == bytes.count, let present = try? Folder.readFile(path), present == bytes { return }
+        try Folder.writeDurably(path, bytes, mode: mode)
     }
 
     /// Removes the folders of services that are gone, and of earlier versions, which no job reads any more at the start.
@@ -278,7 +310,7 @@ package actor ServiceRegistry {
     }
 
     /// Runs a change while nobody else changes that service.
-    private func reserving<T>(
+    func reserving<T>(
         _ name: ServiceName,
         _ change: () async throws -> T
     ) async throws -> T {

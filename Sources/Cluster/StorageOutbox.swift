@@ -21,6 +21,8 @@ struct StorageOutbox: Outbox {
         let partSize: ByteCount
         /// The newest delivery that an earlier run of the program may have tried.
         let newestAtStart: Int64
+        /// Called when something has arrived.
+        let arrived: @Sendable () -> Void
         let now: @Sendable () -> Instant
         let logger: Logger
     }
@@ -114,6 +116,7 @@ struct StorageOutbox: Outbox {
             await context.removeFolder(of: delivery.jobName)
         }
         tried.remove(delivery.id)
+        context.arrived()
         delivered.increment()
         bytes.increment(by: delivery.size.bytes)
         context.logger.info(

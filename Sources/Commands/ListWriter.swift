@@ -122,7 +122,7 @@ extension OutputFormat {
     switch state.lowercased() {
     case "succeeded": .green
     case "failed", "cancelled": .red
-    case "pending", "queued", "suspended": .yellow
+    case "pending", "queued", "suspended", "paused": .yellow
     case "running", "stagingin", "stagingout", "delivering": .cyan
     default: nil
     }

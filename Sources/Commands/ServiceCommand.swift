@@ -9,7 +9,8 @@ struct ServiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "service", abstract: "Shows, calls and removes services.",
         subcommands: [
-            List.self, Get.self, Run.self, Job.self, Remove.self, ServiceLogsCommand.self, ServiceFiles.Put.self,
+            List.self, Get.self, Run.self, Job.self, Pause.self, Resume.self, Remove.self, ServiceLogsCommand.self,
+            ServiceFiles.Put.self,
             ServiceFiles.Get.self, ServiceFiles.List.self, ServiceFiles.Remove.self,
         ],
         aliases: ["services", "svc", "s"])
@@ -28,13 +29,14 @@ extension ServiceCommand {
                 var writer = ListWriter(
                     [
                         Column("NAME"), Column("IMAGE"), Column("CPU", isNumber: true),
-                        Column("MEMORY", isNumber: true),
+                        Column("MEMORY", isNumber: true), Column("STATE", style: stateStyle),
                     ],
                     format: output.format, emptyText: "There are no services in the cluster.")
                 try writer.append(
                     try await client.services().map { service in
                         Row(
-                            cells: ["name", "image", "cpu", "memory"].map { service[$0]?.stringValue ?? "" },
+                            cells: ["name", "image", "cpu", "memory"].map { service[$0]?.stringValue ?? "" }
+                                + [service["paused"] == nil ? "active" : "paused"],
                             json: service)
                     })
                 try writer.finish()
@@ -45,7 +47,7 @@ extension ServiceCommand {
     /// `apus service get`.
     struct Get: ReportingCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Shows the definition of a service.", aliases: ["g"])
+            abstract: "Shows the definition of a service, and whether it is paused.", aliases: ["g", "show"])
 
         @Argument(help: "The name of the service.") var service: String
         @OptionGroup var options: ClusterOptions

@@ -14,6 +14,7 @@ extension DurableDatabase {
     /// - `busyTimeout`: how long a statement waits for another process that holds the file.
     /// - `maximumReaders`: how many reads run at once; further ones wait.
     /// - `observer`: sees the transactions.
+    /// - `aroundLogSync`: for tests of what happens when the disk fails.
     ///
     /// - Throws: `newerVersion` before anything is touched; `corrupt`, `io`, `busy`, `full`.
     package static func open(
@@ -23,7 +24,8 @@ extension DurableDatabase {
         busyTimeout: Duration = .seconds(5),
         maximumReaders: Int = 5,
         observer: (any CommitObserver)? = nil,
-        syncInterval: Duration = syncInterval
+        syncInterval: Duration = syncInterval,
+        aroundLogSync: AroundLogSync? = nil
     ) async throws(DurableSQLiteError) -> DurableDatabase {
         let settings = OpenSettings(durability, busyTimeout: busyTimeout, maximumReaders: maximumReaders)
         let result = await BlockingWork.run { () -> Result<DatabasePool, DurableSQLiteError> in
@@ -35,7 +37,7 @@ extension DurableDatabase {
         }
         return DurableDatabase(
             pool: try result.get(),
-            logSync: durability == .batch ? LogSync(path: path, interval: syncInterval) : nil,
+            logSync: durability == .batch ? LogSync(path: path, interval: syncInterval, around: aroundLogSync) : nil,
             observer: observer
         )
     }

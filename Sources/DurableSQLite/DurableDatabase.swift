@@ -15,6 +15,10 @@ package final class DurableDatabase: Sendable {
     /// With `Durability.batch`, no write waits longer than this to be made durable.
     package static let syncInterval = Duration.milliseconds(100)
 
+    /// What stands around the syncs of the log that nobody waits for, while faults are tested: gets the log's path and
+    /// the sync itself.
+    package typealias AroundLogSync = @Sendable (_ path: String, _ sync: () throws -> Void) throws -> Void
+
     /// Where the file is.
     package let path: String
 

@@ -15,6 +15,7 @@ import Darwin
 final class LogSync: Sendable {
     private let path: String
     private let interval: Duration
+    private let around: DurableDatabase.AroundLogSync?
     private let state = Mutex(State())
 
     private struct State {
@@ -23,9 +24,10 @@ final class LogSync: Sendable {
     }
 
     /// - `path`: of the database.
-    init(path: String, interval: Duration) {
+    init(path: String, interval: Duration, around: DurableDatabase.AroundLogSync?) {
         self.path = path
         self.interval = interval
+        self.around = around
     }
 
     /// Says that something was committed.
@@ -50,12 +52,9 @@ final class LogSync: Sendable {
     func synchronize() throws(DurableSQLiteError) {
         // Before the sync: what is committed meanwhile asks for another one.
         state.withLock { $0.isScheduled = false }
+        let log = "\(path)-wal"
         do {
-            // Closing this descriptor drops no lock of SQLite's: it locks the database and the shared memory.
-            let file = try FileDescriptor.open(FilePath("\(path)-wal"), .readOnly, options: .closeOnExec)
-            try file.closeAfter {
-                guard fdatasync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
-            }
+            if let around { try around(log) { try Self.synchronize(log) } } else { try Self.synchronize(log) }
         } catch Errno.noSuchFileOrDirectory {
             // Closed meanwhile, and SQLite has taken all of the log into the database, durably.
         } catch {
@@ -66,6 +65,14 @@ final class LogSync: Sendable {
             )
             state.withLock { $0.failure = failure }
             throw failure
+        }
+    }
+
+    private static func synchronize(_ log: String) throws {
+        // Closing this descriptor drops no lock of SQLite's: it locks the database and the shared memory.
+        let file = try FileDescriptor.open(FilePath(log), .readOnly, options: .closeOnExec)
+        try file.closeAfter {
+            guard fdatasync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
         }
     }
 

@@ -16,6 +16,7 @@ struct ApusRoutes: Sendable {
 
     func add(to group: RouterGroup<APIContext>) {
         group.get("jobs") { request, _ in try await jobs(request) }
+        PauseRoutes(gateway: gateway).add(to: group.group("services"))
         ImageRoutes(gateway: gateway).add(to: group.group("images"))
         DeliveryRoutes(gateway: gateway).add(to: group.group("deliveries"))
     }

@@ -91,7 +91,9 @@ package struct Gateway: Sendable {
         // Outside the errors, so that a page on another origin can read those, too.
         router.add(middleware: CORSHeaders())
         router.add(middleware: ErrorMiddleware())
-        router.get("health") { _, _ in Response.text("Ok") }
+        router.get("health") { request, _ in
+            request.query("verbose") == nil ? Response.text("Ok") : Response.json(status.healthJSON())
+        }
         router.get("metrics") { _, _ in await metricsText() }
         let administrator = AuthenticationMiddleware(authenticator: authenticator, acceptsServices: false)
         let system = router.group("system").add(middleware: administrator)

@@ -15,7 +15,8 @@ struct ServiceRoutes: Sendable {
     }
 
     private func json(_ service: RegisteredService) -> JSONValue {
-        service.definition.json(for: .keeper, clusterStore: gateway.description.store)
+        let definition = service.definition.json(for: .keeper, clusterStore: gateway.description.store)
+        return PauseRoutes.add(service.pause, to: definition)
     }
 
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {

@@ -19,7 +19,11 @@ struct TextError: Error {
     /// What an error of a use case becomes.
     init(_ error: ClusterError) {
         self.init(Self.status(of: error.code), error.message)
-        if error.code == .busy || error.code == .stopping { headers[.retryAfter] = "1" }
+        if let pause = error.retryAfter {
+            headers[.retryAfter] = "\(min(60, max(1, pause.components.seconds)))"
+        } else if error.code == .busy || error.code == .stopping {
+            headers[.retryAfter] = "1"
+        }
     }
 
     private static func status(of code: ClusterError.Code) -> HTTPResponse.Status {
@@ -29,7 +33,7 @@ struct TextError: Error {
         case .forbidden: .forbidden
         case .tooLarge: .contentTooLarge
         case .busy: .tooManyRequests
-        case .stopping: .serviceUnavailable
+        case .stopping, .unavailable: .serviceUnavailable
         case .dataDirectory, .failed: .internalServerError
         }
     }

@@ -4,7 +4,7 @@ package struct LinkLimits: Sendable, Hashable {
     package var bandwidth: ByteCount?
     /// When something may be sent; always where there is none.
     package var windows: [DailyWindow]
-    /// The zone of the windows' times: a name of the IANA database, or an offset as `+02:00`.
+    /// The zone of the windows' times: `UTC`, or an offset as `+02:00`.
     package var timeZone: String
 
     package init(bandwidth: ByteCount? = nil, windows: [DailyWindow] = [], timeZone: String = "UTC") {
@@ -111,22 +111,10 @@ extension LinkLimits {
         }
         let zone = try reader.text("time_zone").trimmingWhiteSpace()
         guard !zone.isEmpty else { return }
-        guard Self.fixedOffset(zone) != nil || Self.mayBeName(zone) else {
-            throw reader.invalid("time_zone", "\"\(zone)\" is no time zone: write Europe/Madrid, UTC or +02:00")
+        guard Self.fixedOffset(zone) != nil else {
+            throw reader.invalid("time_zone", "\"\(zone)\" is no offset from UTC: write UTC or +02:00")
         }
         timeZone = zone
-    }
-
-    /// A path below the folder of zones that does not lead out of it.
-    private static func mayBeName(_ zone: String) -> Bool {
-        zone.utf8.count <= 64
-            && zone.utf8.split(separator: 0x2F, omittingEmptySubsequences: false).allSatisfy { part in
-                part.first.map { $0 != 0x2E && $0 != 0x2D && $0 != 0x2B } ?? false
-                    && part.allSatisfy { byte in
-                        (0x61...0x7A).contains(byte) || (0x41...0x5A).contains(byte) || (0x30...0x39).contains(byte)
-                            || byte == 0x2D || byte == 0x5F || byte == 0x2B
-                    }
-            }
     }
 
     /// The members of a provider's entry; none where nothing is limited.

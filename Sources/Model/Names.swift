@@ -11,28 +11,42 @@ package struct BucketName: Sendable, Hashable, Comparable, CustomStringConvertib
 
     /// - Throws: `NameError` that says which rule is broken.
     package init(_ text: some StringProtocol) throws(NameError) {
-        let bytes = Array(text.utf8)
-        func isLetterOrDigit(_ byte: UInt8) -> Bool {
-            (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte)
-        }
-        guard (3...63).contains(bytes.count) else {
+        guard (3...63).contains(text.utf8.count) else {
             throw NameError(message: "the bucket name \"\(text.prefix(80))\" must have 3 to 63 characters")
         }
-        guard bytes.allSatisfy({ isLetterOrDigit($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }),
-            let first = bytes.first, let last = bytes.last, isLetterOrDigit(first), isLetterOrDigit(last),
-            !text.contains("..")
-        else {
+        guard Self.isWellFormed(text) else {
             throw NameError(
                 message:
                     "the bucket name \"\(text)\" may have only lower-case letters, digits, single dots and hyphens, "
                     + "and must begin and end with a letter or digit"
             )
         }
-        let labels = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard labels.count != 4 || !labels.allSatisfy({ UInt8($0) != nil }) else {
-            throw NameError(message: "the bucket name \"\(text)\" must not look like an IP address")
+        if text.utf8.contains(UInt8(ascii: ".")) {
+            let labels = text.split(separator: ".", omittingEmptySubsequences: false)
+            guard labels.count != 4 || !labels.allSatisfy({ UInt8($0) != nil }) else {
+                throw NameError(message: "the bucket name \"\(text)\" must not look like an IP address")
+            }
         }
         self.text = String(text)
+    }
+
+    /// One pass over the bytes: this stands in the way of every request.
+    private static func isWellFormed(_ text: some StringProtocol) -> Bool {
+        let dot = UInt8(ascii: ".")
+        // A dot before the first byte, so that the name cannot begin with one.
+        var last = dot
+        var isFirst = true
+        for byte in text.utf8 {
+            switch byte {
+            case 0x61...0x7A, 0x30...0x39: break
+            case dot where last != dot: break
+            case UInt8(ascii: "-") where !isFirst: break
+            default: return false
+            }
+            last = byte
+            isFirst = false
+        }
+        return last != dot && last != UInt8(ascii: "-")
     }
 
     package static func < (left: BucketName, right: BucketName) -> Bool { left.text < right.text }

@@ -144,7 +144,7 @@ extension ServiceDefinition {
             ("kserve", kserve?.json()),
             ("sandbox", sandbox.map { .string($0.rawValue) }),
             ("timeout", timeout?.json()),
-        ]
+        ] + queue.members
     }
 
     private func clustersJSON(credentials: Credentials) -> JSONValue {

@@ -22,6 +22,7 @@ extension ServiceDefinition {
         definition.sandbox = sandbox
         try definition.normalise()
         try definition.check()
+        try definition.checkTotals()
         return definition
     }
 
@@ -114,6 +115,7 @@ extension ServiceDefinition {
         }
         if let kserve = try reader.object("kserve") { definition.kserve = try KServe(kserve) }
         definition.timeout = try readTimeout(reader)
+        definition.queue = try QueueRules(reader)
         return definition
     }
 

@@ -18,13 +18,10 @@ extension ServiceDefinition {
     /// Empty where all of it is honoured.
     package func unsupportedFields(_ storage: StorageSupport = StorageSupport()) -> [String] {
         let fields: [(isAsked: Bool, name: String, meaning: String)] = [
-            (totalMemory != nil, "total_memory", "caps over all jobs of a service"),
-            (totalCPU != nil, "total_cpu", "caps over all jobs of a service"),
             (ephemeralStorage != nil, "ephemeral_storage_request", "reserved disk space"),
             (enableGPU, "enable_gpu", "graphics processors"),
             (enableSGX, "enable_sgx", "SGX enclaves"),
             (synchronous.minimumScale > 0, "synchronous.min_scale", "warm instances"),
-            (synchronous.maximumScale > 0, "synchronous.max_scale", "limits of concurrent runs"),
             (federation?.members.isEmpty == false, "federation", "delegation to other clusters"),
             (!imagePullSecrets.isEmpty, "image_pull_secrets", "secrets for pulling images"),
             (expose.isExposed, "expose", "exposed services"),

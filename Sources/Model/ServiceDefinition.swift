@@ -51,6 +51,7 @@ package struct ServiceDefinition: Sendable, Hashable {
     package var sandbox: SandboxKind?
     /// Ours: how long one invocation may take, from the script's start; `nil` leaves it to the cluster.
     package var timeout: Duration?
+    package var queue = QueueRules()
 
     package init(name: ServiceName, image: String, script: String) {
         self.name = name

@@ -181,19 +181,34 @@ final class ContentFiles: Sendable {
     /// Asks for a little room that is given back when the disk is full, so that objects can still be deleted: a
     /// deletion writes to the index too.
     ///
+    /// Where there is not room for all of it, takes what it gets: a part is enough for many a deletion.
+    ///
     /// Blocks.
     ///
-    /// - Returns: whether there is a reserve now.
-    @discardableResult
+    /// - Returns: whether all of it is there now.
     func holdReserve() -> Bool {
         do throws(Errno) {
-            if try calls.size(of: reservePath) == Self.reserveSize { return true }
+            let held = try calls.size(of: reservePath) ?? 0
+            if held >= Self.reserveSize { return true }
             let file = try calls.open(reservePath, O_RDWR | O_CREAT)
-            try file.reserve(Self.reserveSize)
+            var size = Self.reserveSize
+            while size > max(held, Self.smallestReserve) {
+                if Self.has(file, size) { return size == Self.reserveSize }
+                size /= 2
+            }
+            // Less than that is of no use to a deletion, but may be to others.
+            if held == 0 { releaseReserve() }
+            return false
+        } catch {
+            return false
+        }
+    }
+
+    private static func has(_ file: OpenFile, _ size: Int64) -> Bool {
+        do throws(Errno) {
+            try file.reserve(size)
             return true
         } catch {
-            // No room for it, then; what was got of it goes back.
-            releaseReserve()
             return false
         }
     }
@@ -216,6 +231,8 @@ final class ContentFiles: Sendable {
 
     /// In bytes: enough for a deletion of 1,000 objects that lie far apart in the index.
     private static let reserveSize: Int64 = 8 << 20
+    /// In bytes: less does not pay.
+    private static let smallestReserve: Int64 = 128 << 10
 
     private var lockPath: String { "\(directory)/content.lock" }
     private var reservePath: String { "\(directory)/reserve" }

@@ -1,3 +1,4 @@
+import DurableSQLite
 import SystemPackage
 
 #if canImport(Glibc)
@@ -90,6 +91,16 @@ struct FileSystemCalls: Sendable {
             return nil
         }
         return Int64(status.st_size)
+    }
+
+    /// Has the probe see the syncs of the index's log too; `nil` where there is none.
+    var aroundLogSync: DurableDatabase.AroundLogSync? {
+        guard let probe else { return nil }
+        return { path, sync in
+            _ = try probe.willDo(.synchronize(path: path))
+            try sync()
+            probe.didDo(.synchronize(path: path))
+        }
     }
 
     /// To be called before a transaction of the index.

@@ -61,6 +61,7 @@ extension ObjectIndex {
                 "the bucket \(name) is not empty; delete its objects, their versions and delete markers first"
             )
         }
+        try addDeparture(of: id, name)
         for row in try rows("SELECT id FROM uploads WHERE bucket = ?", [id]) { try removeUpload(row[0]) }
         try execute("DELETE FROM finished_uploads WHERE bucket = ?", [id])
         try execute("DELETE FROM receipts WHERE bucket = ?", [id])

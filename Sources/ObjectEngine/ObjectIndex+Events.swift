@@ -48,6 +48,27 @@ extension ObjectIndex {
         ).map(Self.event)
     }
 
+    func events(
+        after sequence: Int64,
+        besides buckets: [BucketName],
+        reach: Int64,
+        limit: Int
+    ) throws -> (events: [ObjectEvent], through: Int64) {
+        let newest: Int64 = try row("SELECT coalesce(max(sequence), 0) FROM events", [])?[0] ?? 0
+        let (far, isTooFar) = sequence.addingReportingOverflow(reach)
+        let end = isTooFar ? newest : min(newest, far)
+        guard end > sequence else { return ([], sequence) }
+        let marks = buckets.map { _ in "?" }.joined(separator: ", ")
+        let events = try rows(
+            """
+            SELECT sequence, cause, bucket, key, size, etag, content_type, metadata, time, principal, source_address
+            FROM events WHERE sequence > ? AND sequence <= ? AND bucket NOT IN (\(marks)) ORDER BY sequence LIMIT ?
+            """,
+            StatementArguments([sequence, end]) + StatementArguments(buckets.map(\.text)) + [limit]
+        ).map(Self.event)
+        return (events, events.count < limit ? end : events.last?.sequence ?? end)
+    }
+
     /// The number that was given last; 0 where none was.
     func lastEvent() throws -> Int64 {
         try row("SELECT seq FROM sqlite_sequence WHERE name = 'events'", [])?[0] ?? 0

@@ -1,6 +1,6 @@
 import Logging
 package import Model
-import NIOCore
+package import NIOCore
 package import SystemPackage
 
 extension ObjectStore {
@@ -94,6 +94,29 @@ extension ObjectStore {
         return nil
     }
 
+    /// Content that is in memory already, compared with its check; `nil` where it is not.
+    ///
+    /// - Throws: `damaged`.
+    package func bytes(of found: FoundObject) throws(ObjectStoreError) -> ByteBuffer? {
+        guard case .bytes(let bytes, let check) = found.content else { return nil }
+        try verify(bytes, check: check, found.record)
+        return bytes
+    }
+
+    /// - Throws: `damaged`.
+    private func verify(_ bytes: ByteBuffer, check: UInt64, _ record: ObjectRecord) throws(ObjectStoreError) {
+        let isWhole =
+            Int64(bytes.readableBytes) == record.size.bytes
+            && bytes.withUnsafeReadableBytes { ContentCheck.of($0) } == check
+        guard !isWhole else { return }
+        let error = ObjectStoreError(
+            .damaged,
+            "content in the index has not the bytes that were written; see apus store verify, and restore a backup"
+        )
+        Self.log(error, record, logger)
+        throw error
+    }
+
     /// A reader of bytes that are there.
     private func reader(
         of bytes: ByteBuffer,
@@ -101,17 +124,7 @@ extension ObjectStore {
         check: UInt64,
         _ record: ObjectRecord
     ) throws(ObjectStoreError) -> ContentReader {
-        let isWhole =
-            Int64(bytes.readableBytes) == record.size.bytes
-            && bytes.withUnsafeReadableBytes { ContentCheck.of($0) } == check
-        guard isWhole else {
-            let error = ObjectStoreError(
-                .damaged,
-                "content in the index has not the bytes that were written; see apus store verify, and restore a backup"
-            )
-            Self.log(error, record, logger)
-            throw error
-        }
+        try verify(bytes, check: check, record)
         let start = bytes.readerIndex + Int(range.lowerBound)
         guard let slice = bytes.getSlice(at: start, length: Int(range.upperBound - range.lowerBound)) else {
             throw ObjectStoreError(.misuse, "a range lies outside of the object")

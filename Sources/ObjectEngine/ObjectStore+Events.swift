@@ -12,6 +12,21 @@ extension ObjectStore {
         try await read { try $0.events(after: sequence, limit: limit) }
     }
 
+    /// The oldest events behind that sequence number that are of other buckets than these, in order.
+    ///
+    /// Passes over the others, so it looks at `reach` numbers at most.
+    ///
+    /// - Returns: the events, and the number up to which all that there are were looked at.
+    /// - Throws: `io`, `closed`.
+    package func events(
+        after sequence: Int64,
+        besides buckets: [BucketName],
+        reach: Int64,
+        limit: Int
+    ) async throws(ObjectStoreError) -> (events: [ObjectEvent], through: Int64) {
+        try await read { try $0.events(after: sequence, besides: buckets, reach: reach, limit: limit) }
+    }
+
     /// Gives events from now on numbers behind that one.
     ///
     /// For a reader that remembers its place on its own: where the store lost its last events, in a power cut or
@@ -25,10 +40,21 @@ extension ObjectStore {
 
     /// Forgets all events up to that sequence number, that included.
     ///
-    /// Numbers are not used again.
+    /// Numbers are not used again. On a full disk this fails rather than spend the room that deletions need: events
+    /// can be discarded at any time.
     ///
     /// - Throws: `storageFull`, `io`, `closed`.
     package func discardEvents(through sequence: Int64) async throws(ObjectStoreError) {
-        try await writeFreeing { try $0.discardEvents(through: sequence) }
+        try await write { index in
+            try index.discardEvents(through: sequence)
+            try index.forgetDepartures(through: sequence)
+        }
+    }
+
+    /// The buckets that were deleted when the event of that number, or a later one, was the last; oldest first.
+    ///
+    /// - Throws: `io`, `closed`.
+    package func departures(since sequence: Int64) async throws(ObjectStoreError) -> [BucketDeparture] {
+        try await read { try $0.departures(since: sequence) }
     }
 }

@@ -103,6 +103,11 @@ extension ObjectStore {
         return found
     }
 
+    /// As `find`, where the object is in memory; `nil` where it is to be looked for.
+    package func hotObject(_ key: ObjectKey, in bucket: BucketName) -> FoundObject? {
+        hot.find(HotObjects.Name(bucket: bucket.text, key: key.text))
+    }
+
     /// Deletes objects in one transaction, with an event for each where somebody has asked for such.
     ///
     /// - Returns: for each key whether there was an object.

@@ -15,6 +15,11 @@ extension ObjectStore {
         return bucketFacts.keep(found.owner, found.settings, of: name, since: generation)
     }
 
+    /// As `facts(of:)`, where they are in memory; `nil` where they are to be asked for.
+    package func knownFacts(of name: BucketName) -> BucketFacts? {
+        if case .found(let facts) = bucketFacts.find(name) { facts } else { nil }
+    }
+
     /// Writes settings of a bucket in one transaction, or removes those whose document is `nil`.
     ///
     /// The documents are for the caller to check.

@@ -19,6 +19,7 @@ package final class ObjectStore: Sendable {
     let database: DurableDatabase
     let files: ContentFiles
     let collector: GarbageCollector
+    private let garbage: GarbageNotice
     let bucketFacts = BucketFactsCache()
     let hot: HotObjects
     let now: @Sendable () -> Instant
@@ -33,6 +34,7 @@ package final class ObjectStore: Sendable {
     ///
     /// - `writesEvents`: whether new objects are told by events; not for those that an import brings back.
     /// - `hotObjectLimit`: for small objects in memory that were read lately.
+    /// - `syncInterval`: with `batch`, how long a change may wait to be made durable.
     /// - `probe`: for tests of what happens when the disk fails.
     ///
     /// - Throws: `newerVersion`, `damaged`, `io`, `storageFull`.
@@ -43,16 +45,20 @@ package final class ObjectStore: Sendable {
         logger: Logger,
         now: @escaping @Sendable () -> Instant,
         writesEvents: Bool = true,
+        syncInterval: Duration = DurableDatabase.syncInterval,
         probe: (any FileSystemProbe)? = nil
     ) async throws(ObjectStoreError) -> ObjectStore {
         let hot = HotObjects(limit: Int(hotObjectLimit.bytes))
+        let garbage = GarbageNotice()
         let database: DurableDatabase
         do throws(DurableSQLiteError) {
             database = try await DurableDatabase.open(
                 at: directory.string + "/index.sqlite",
                 steps: Schema.steps,
                 durability: durability,
-                observer: ChangeNotices(hot: hot)
+                observer: ChangeNotices(hot: hot, garbage: garbage),
+                syncInterval: syncInterval,
+                aroundLogSync: FileSystemCalls(probe: probe).aroundLogSync
             )
         } catch {
             throw ObjectStoreError(index: error)
@@ -66,6 +72,7 @@ package final class ObjectStore: Sendable {
             database: database,
             files: files,
             hot: hot,
+            garbage: garbage,
             writesEvents: writesEvents,
             logger: logger,
             now: now
@@ -73,7 +80,7 @@ package final class ObjectStore: Sendable {
         do throws(ObjectStoreError) {
             try await files.run { () throws(ObjectStoreError) in
                 try files.prepareDirectories()
-                files.holdReserve()
+                if !files.holdReserve() { store.collector.restoreReserve() }
             }
             try await store.removeLeftovers(logger)
         } catch {
@@ -89,6 +96,7 @@ package final class ObjectStore: Sendable {
         database: DurableDatabase,
         files: ContentFiles,
         hot: HotObjects,
+        garbage: GarbageNotice,
         writesEvents: Bool,
         logger: Logger,
         now: @escaping @Sendable () -> Instant
@@ -96,6 +104,7 @@ package final class ObjectStore: Sendable {
         self.database = database
         self.files = files
         self.hot = hot
+        self.garbage = garbage
         self.now = now
         self.logger = logger
         self.writesEvents = writesEvents
@@ -189,7 +198,7 @@ package final class ObjectStore: Sendable {
     /// To be called after each commit that wrote an event or garbage.
     func announce(event: Bool = false) {
         if event { signal.yield() }
-        collector.wake()
+        if garbage.take() { collector.wake() }
     }
 
     /// Removes what writes left in `staging` that did not come to their commit.

@@ -8,7 +8,17 @@ enum Schema {
         SchemaStep("small contents, checks", sql: smallContents),
         SchemaStep("versions of objects, checksums of pieces, finished uploads", sql: versions),
         SchemaStep("receipts of deliveries", sql: receipts),
+        SchemaStep("deleted buckets whose events are not all read", sql: departures),
     ]
+
+    private static let departures = """
+        CREATE TABLE departures (
+            last_event INTEGER NOT NULL,
+            bucket TEXT NOT NULL,
+            notification TEXT,
+            PRIMARY KEY (last_event, bucket)
+        ) STRICT, WITHOUT ROWID;
+        """
 
     private static let smallContents = """
         CREATE TABLE small_contents (

@@ -16,6 +16,11 @@ enum CrossOrigin {
         + "x-amz-mp-parts-count, x-amz-version-id, x-amz-delete-marker, x-amz-checksum-crc32, x-amz-checksum-crc32c, x-amz-checksum-crc64nvme, "
         + "x-amz-checksum-sha1, x-amz-checksum-sha256, x-amz-checksum-type"
 
+    /// What answers to `anyone` carry.
+    static let headersForAnyone = [
+        ("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", exposed),
+    ]
+
     /// - Parameter configuration: the rules of the bucket that the request is about, if it has any.
     init(_ configuration: CrossOriginConfiguration?, _ request: ReceivedRequest) {
         guard let configuration else {
@@ -62,8 +67,7 @@ enum CrossOrigin {
     func mark(_ response: inout Response) {
         switch self {
         case .anyone:
-            response.headers.set("Access-Control-Allow-Origin", "*")
-            response.headers.set("Access-Control-Expose-Headers", Self.exposed)
+            for (name, value) in Self.headersForAnyone { response.headers.set(name, value) }
         case .ruled(let grant):
             // The answer to another page, or to none, looks different: shared caches must not mix them up.
             response.headers.set("Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method")

@@ -7,7 +7,8 @@ import Synchronization
 final class S3Metrics: Sendable {
     private struct Label: Hashable {
         let operation: String
-        let statusClass: String
+        /// The first digit of the status.
+        let statusClass: Int
     }
 
     private let requests = Mutex<[Label: Counter]>([:])
@@ -18,12 +19,12 @@ final class S3Metrics: Sendable {
     ///   - operation: S3's name, or `Unknown`.
     ///   - status: of the answer.
     func answered(_ operation: String, status: Int) {
-        let label = Label(operation: operation, statusClass: "\(status / 100)xx")
+        let label = Label(operation: operation, statusClass: status / 100)
         let counter = requests.withLock { counters in
             if let counter = counters[label] { return counter }
             let counter = Counter(
                 label: "apus_s3_requests_total",
-                dimensions: [("operation", label.operation), ("status_class", label.statusClass)]
+                dimensions: [("operation", label.operation), ("status_class", "\(label.statusClass)xx")]
             )
             counters[label] = counter
             return counter

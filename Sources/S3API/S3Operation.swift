@@ -77,11 +77,11 @@ enum S3Operation: Sendable, Hashable {
         switch try S3Path(of: request) {
         case .service:
             guard request.method == "GET" else { throw S3Error(.methodNotAllowed) }
-            try Subresources.check(request.query, allowing: [])
+            try Subresources.check(request.query)
             self = .service(.listBuckets)
         case .bucket(let name):
             if let (operation, subresource) = OfConfiguration.find(request) {
-                try Subresources.check(request.query, allowing: [subresource])
+                try Subresources.check(request.query, allowing: subresource)
                 self = .configuration(operation, try Self.bucket(name))
                 return
             }
@@ -119,7 +119,7 @@ enum S3Operation: Sendable, Hashable {
     private static func ofBucket(_ request: ReceivedRequest) throws(S3Error) -> OfBucket {
         let query = request.query
         if let (operation, subresource) = accessOperation(request) {
-            try Subresources.check(query, allowing: [subresource])
+            try Subresources.check(query, allowing: subresource)
             return operation
         }
         let (operation, subresource): (OfBucket, String?) =
@@ -138,7 +138,7 @@ enum S3Operation: Sendable, Hashable {
             case "POST": (.postObject, nil)
             default: throw S3Error(.methodNotAllowed)
             }
-        try Subresources.check(query, allowing: subresource.map { [$0] } ?? [])
+        try Subresources.check(query, allowing: subresource)
         if operation == .listObjects, let version = query["list-type"] {
             throw S3Error(.invalidArgument, "The list-type \"\(version)\" is not known; use 2.")
         }
@@ -147,30 +147,43 @@ enum S3Operation: Sendable, Hashable {
 
     private static func ofObject(_ request: ReceivedRequest) throws(S3Error) -> OfObject {
         let query = request.query
-        let isCopy = request.header("x-amz-copy-source") != nil
-        let (operation, subresources): (OfObject, Set<String>) =
+        let (operation, subresource): (OfObject, String?) =
             switch request.method {
-            case "GET" where query.contains("uploadId"): (.listParts, ["uploadId"])
-            case "GET" where query.contains("tagging"): (.getTagging, ["tagging", "versionId"])
-            case "GET" where query.contains("attributes"): (.getAttributes, ["attributes", "versionId"])
-            case "GET" where query.contains("acl"): (.getAccessControl, ["acl", "versionId"])
-            case "GET": (.get, ["partNumber", "versionId"])
-            case "HEAD": (.head, ["partNumber", "versionId"])
-            case "PUT" where query.contains("uploadId"):
-                (isCopy ? .copyPart : .putPart, ["uploadId", "partNumber"])
-            case "PUT" where query.contains("tagging"): (.putTagging, ["tagging", "versionId"])
-            case "PUT" where query.contains("acl"): (.putAccessControl, ["acl", "versionId"])
-            case "PUT": (isCopy ? .copy : .put, [])
-            case "POST" where query.contains("uploads"): (.createUpload, ["uploads"])
-            case "POST" where query.contains("uploadId"): (.completeUpload, ["uploadId"])
+            case "GET" where query.contains("uploadId"): (.listParts, "uploadId")
+            case "GET" where query.contains("tagging"): (.getTagging, "tagging")
+            case "GET" where query.contains("attributes"): (.getAttributes, "attributes")
+            case "GET" where query.contains("acl"): (.getAccessControl, "acl")
+            case "GET": (.get, "partNumber")
+            case "HEAD": (.head, "partNumber")
+            case "PUT" where query.contains("uploadId"): (isCopy(request) ? .copyPart : .putPart, "uploadId")
+            case "PUT" where query.contains("tagging"): (.putTagging, "tagging")
+            case "PUT" where query.contains("acl"): (.putAccessControl, "acl")
+            case "PUT": (isCopy(request) ? .copy : .put, nil)
+            case "POST" where query.contains("uploads"): (.createUpload, "uploads")
+            case "POST" where query.contains("uploadId"): (.completeUpload, "uploadId")
             case "POST": throw S3Error(.notImplemented)
-            case "DELETE" where query.contains("uploadId"): (.abortUpload, ["uploadId"])
-            case "DELETE" where query.contains("tagging"): (.deleteTagging, ["tagging", "versionId"])
-            case "DELETE": (.delete, ["versionId"])
+            case "DELETE" where query.contains("uploadId"): (.abortUpload, "uploadId")
+            case "DELETE" where query.contains("tagging"): (.deleteTagging, "tagging")
+            case "DELETE": (.delete, nil)
             default: throw S3Error(.methodNotAllowed)
             }
-        try Subresources.check(query, allowing: subresources)
+        try Subresources.check(query, allowing: subresource, and: operation.furtherSubresource)
         return operation
+    }
+
+    private static func isCopy(_ request: ReceivedRequest) -> Bool { request.header("x-amz-copy-source") != nil }
+}
+
+extension S3Operation.OfObject {
+    /// What may stand beside the sub-resource that makes the operation.
+    fileprivate var furtherSubresource: String? {
+        switch self {
+        case .get, .head, .delete, .getAttributes, .getTagging, .putTagging, .deleteTagging, .getAccessControl,
+            .putAccessControl:
+            "versionId"
+        case .putPart, .copyPart: "partNumber"
+        case .put, .copy, .createUpload, .listParts, .completeUpload, .abortUpload: nil
+        }
     }
 }
 
@@ -193,8 +206,12 @@ private enum Subresources {
         "version-id-marker",
     ]
 
-    static func check(_ query: QueryItems, allowing allowed: Set<String>) throws(S3Error) {
-        for item in query.items where !allowed.contains(item.name) {
+    static func check(
+        _ query: QueryItems,
+        allowing allowed: String? = nil,
+        and further: String? = nil
+    ) throws(S3Error) {
+        for item in query.items where item.name != allowed && item.name != further {
             let name = item.name.lowercased()
             let isHarmless =
                 parameters.contains(name) || name.hasPrefix("x-amz-") || name.hasPrefix("response-") || name == "x-id"

@@ -90,6 +90,7 @@ extension S3Responder {
         if exchange.header("x-amz-skip-destination-validation")?.lowercased() != "true" {
             try checkTargets(of: configuration, bucket)
         }
+        try await notificationsWillChange()
         try await store.set(
             [
                 .notification: configuration.rules.isEmpty ? nil : Self.text(configuration),

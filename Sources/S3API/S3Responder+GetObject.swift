@@ -52,39 +52,59 @@ extension S3Responder {
 
     private func get(_ found: FoundObject, withContent: Bool, _ exchange: S3Exchange) async throws -> Response {
         let record = found.record
-        var headers: HTTPFields = [
-            .eTag: "\"\(record.eTag)\"", .lastModified: HTTPDate.text(record.lastModified), .acceptRanges: "bytes",
-        ]
-        headers.set(record.version)
-        guard exchange.header("x-amz-server-side-encryption-customer-algorithm") == nil else {
-            throw S3Error(.invalidRequest, "The encryption parameters are not applicable to this object.")
-        }
-        let conditions = RequestConditions(header: exchange.header)
-        switch conditions.evaluate(eTag: record.eTag, lastModified: record.lastModified) {
-        case .proceed: break
-        case .notModified: return .bodiless(.notModified, headers: headers)
-        case .failed: throw S3Error(.preconditionFailed)
+        guard try Self.isWanted(record, exchange.request) else {
+            return .bodiless(.notModified, headers: Self.validators(of: record))
         }
         let range = try await range(of: record, exchange)
-        record.attributes.write(to: &headers)
+        var headers = Self.headers(of: record, range: range, exchange.request)
         await markExpiry(of: record, on: &headers)
         Self.applyOverrides(exchange.query, to: &headers)
-        if let count = record.partCount, exchange.query.contains("partNumber") {
-            headers.set("x-amz-mp-parts-count", String(count))
-        }
         let length = range.map { $0.upperBound - $0.lowerBound } ?? record.size.bytes
-        headers[.contentLength] = String(length)
-        if let range, range.isEmpty {
-            // An empty part: no range of bytes can be named.
-        } else if let range {
-            headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(record.size.bytes)"
-        } else if exchange.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
-            record.attributes.writeChecksums(to: &headers)
-        }
         let status: HTTPResponse.Status = range == nil ? .ok : .partialContent
         guard withContent else { return Response(status: status, headers: headers) }
         let reader = try await store.open(found, range: range)
         return Response(status: status, headers: headers, body: try await Self.body(reader, length: length, exchange))
+    }
+
+    /// Whether the request's conditions let the object be sent; not, where the client has it already.
+    ///
+    /// - Throws: `S3Error` with `preconditionFailed`, and `invalidRequest` for what objects here have not.
+    static func isWanted(_ record: ObjectRecord, _ request: ReceivedRequest) throws(S3Error) -> Bool {
+        guard request.header("x-amz-server-side-encryption-customer-algorithm") == nil else {
+            throw S3Error(.invalidRequest, "The encryption parameters are not applicable to this object.")
+        }
+        let conditions = RequestConditions(header: request.header)
+        switch conditions.evaluate(eTag: record.eTag, lastModified: record.lastModified) {
+        case .proceed: return true
+        case .notModified: return false
+        case .failed: throw S3Error(.preconditionFailed)
+        }
+    }
+
+    private static func validators(of record: ObjectRecord) -> HTTPFields {
+        var headers: HTTPFields = [
+            .eTag: "\"\(record.eTag)\"", .lastModified: HTTPDate.text(record.lastModified), .acceptRanges: "bytes",
+        ]
+        headers.set(record.version)
+        return headers
+    }
+
+    /// The headers of an answer with the object or a range of it.
+    static func headers(of record: ObjectRecord, range: Range<Int64>?, _ request: ReceivedRequest) -> HTTPFields {
+        var headers = validators(of: record)
+        record.attributes.write(to: &headers)
+        if let count = record.partCount, request.query.contains("partNumber") {
+            headers.set("x-amz-mp-parts-count", String(count))
+        }
+        headers[.contentLength] = String(range.map { $0.upperBound - $0.lowerBound } ?? record.size.bytes)
+        if let range, range.isEmpty {
+            // An empty part: no range of bytes can be named.
+        } else if let range {
+            headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(record.size.bytes)"
+        } else if request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
+            record.attributes.writeChecksums(to: &headers)
+        }
+        return headers
     }
 
     /// Content up to this size, in bytes, is sent together with the head of its answer.
@@ -110,9 +130,13 @@ extension S3Responder {
                 metrics.sent(chunk.readableBytes)
                 try await writer.write(chunk)
             }
-            while let region = try await reader.nextRegion() {
-                try await OutboundEvents.send(region, on: channel)
-                metrics.sent(region.range.count)
+            var region = try await reader.nextRegion()
+            while let current = region {
+                // The next is read and verified while the kernel sends this one.
+                async let next = reader.nextRegion()
+                try await OutboundEvents.send(current, on: channel)
+                metrics.sent(current.range.count)
+                region = try await next
             }
             try await writer.finish(nil)
         }

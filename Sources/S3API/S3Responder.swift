@@ -20,11 +20,15 @@ package struct S3Responder: HTTPResponder {
     let store: ObjectStore
     /// Why a target cannot be told of a bucket's events; `nil` where it can.
     let notificationRefusal: @Sendable (NotificationRule, BucketName) -> String?
+    /// To be called before a bucket gets other rules of notification.
+    let notificationsWillChange: @Sendable () async throws -> Void
+    /// Why no content is taken in, in words; `nil` where it is.
+    let storageRefusal: @Sendable () -> String?
     let lifecycles = DerivedSettings<LifecycleConfiguration>()
     let authentication: S3Authentication
     let rulesCache = BucketRulesCache()
-    private let virtualHosts: VirtualHosts
-    private let metrics = S3Metrics()
+    let virtualHosts: VirtualHosts
+    let metrics = S3Metrics()
 
     /// What is known of a request for its answer, also where it fails.
     private struct Trace {
@@ -39,6 +43,8 @@ package struct S3Responder: HTTPResponder {
     ///   - domains: the domains below which buckets have host names.
     ///   - secret: the secret key and the principal of an access key; `nil` for one that is not known.
     ///   - notificationRefusal: why a target cannot be told of a bucket's events, in words; `nil` where it can.
+    ///   - notificationsWillChange: is called before a bucket gets other rules of notification.
+    ///   - storageRefusal: why no content is taken in at the moment, in words; `nil` where it is.
     ///   - now: the clock that signatures are held against.
     package init(
         store: ObjectStore,
@@ -47,16 +53,20 @@ package struct S3Responder: HTTPResponder {
         notificationRefusal: @escaping @Sendable (NotificationRule, BucketName) -> String? = { _, _ in
             "There are no targets of notifications here."
         },
+        notificationsWillChange: @escaping @Sendable () async throws -> Void = {},
+        storageRefusal: @escaping @Sendable () -> String? = { nil },
         now: @escaping @Sendable () -> Instant
     ) {
         self.store = store
         virtualHosts = VirtualHosts(domains)
         self.notificationRefusal = notificationRefusal
+        self.notificationsWillChange = notificationsWillChange
+        self.storageRefusal = storageRefusal
         authentication = S3Authentication(secret: secret, now: now)
     }
 
     package func respond(to request: Request, context: S3RequestContext) async -> Response {
-        let requestID = Self.newRequestID()
+        let requestID = RequestIDs.shared.next()
         var trace = Trace()
         var response: Response
         do {
@@ -87,9 +97,10 @@ package struct S3Responder: HTTPResponder {
         }
         var headers = request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
         headers.append((name: "host", value: host))
-        let received = try ReceivedRequest(
+        let original = try ReceivedRequest(
             method: request.method.rawValue, target: target, headers: headers, virtualBucket: virtualBucket
         )
+        let received = original.withHeadersOfQuery
         trace.request = received
         if request.method == .options { return try await preflight(received, &trace) }
         let operation = try S3Operation(of: received)
@@ -103,7 +114,7 @@ package struct S3Responder: HTTPResponder {
         let exchange = S3Exchange(
             request: received,
             body: request.body,
-            proof: try authentication.authenticate(received),
+            proof: try authentication.authenticate(original),
             sourceAddress: context.sourceAddress,
             bucket: bucket,
             facts: facts,
@@ -112,6 +123,7 @@ package struct S3Responder: HTTPResponder {
             channel: context.channel
         )
         try await authorise(operation, exchange)
+        if operation.addsContent, let reason = storageRefusal() { throw S3Error(.storageFull, reason) }
         do {
             return try await perform(operation, exchange)
         } catch {
@@ -226,10 +238,5 @@ package struct S3Responder: HTTPResponder {
         let resource = (request.head.path ?? "").prefix { $0 != "?" }
         let document = ErrorDocument(error: error, resource: String(resource), requestID: requestID)
         return .xml(document.xml, status: status, headers: headers)
-    }
-
-    private static func newRequestID() -> String {
-        let digits = String(UInt64.random(in: .min ... .max), radix: 16, uppercase: true)
-        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

@@ -12,10 +12,17 @@ package enum S3Server {
     /// Where it is not, since the request was refused, the connection ends with the answer: the client may or may not
     /// send the body then, so that nobody could tell where the next request begins.
     ///
-    /// - Parameter idleTimeout: after which a silent connection is closed; `nil` for never.
-    package static func http1(idleTimeout: TimeAmount? = .seconds(120)) -> HTTPServerBuilder {
+    /// - Parameters:
+    ///   - hot: whom to ask for answers that are in memory already, and the name that answers give the server;
+    ///     `nil` for nobody.
+    ///   - idleTimeout: after which a silent connection is closed; `nil` for never.
+    package static func http1(
+        hot: (responder: S3Responder, serverName: String)? = nil,
+        idleTimeout: TimeAmount? = .seconds(120)
+    ) -> HTTPServerBuilder {
         HTTPServerBuilder { responder in
             LoopBoundChannel(
+                hot: hot,
                 http: HTTP1Channel(
                     responder: { request, writer, channel in
                         guard request.headers[.expect]?.lowercased() == "100-continue" else {
@@ -36,6 +43,7 @@ package enum S3Server {
 
 /// A connection that is served on its event loop's thread, and that takes outbound events.
 private struct LoopBoundChannel: ServerChildChannel {
+    let hot: (responder: S3Responder, serverName: String)?
     let http: HTTP1Channel
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
@@ -43,6 +51,11 @@ private struct LoopBoundChannel: ServerChildChannel {
             let pipeline = channel.pipeline.syncOperations
             let encoder = try pipeline.handler(type: HTTPResponseEncoder.self)
             try pipeline.addHandler(OutboundEvents(), position: .after(encoder))
+            if let hot {
+                let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+                let answers = HotAnswers(hot.responder, serverName: hot.serverName)
+                try pipeline.addHandler(answers, position: .after(decoder))
+            }
             return value
         }
     }

@@ -75,7 +75,8 @@ package struct LegacyPresignature: Sendable {
     }
 
     private func stringToSign(of request: ReceivedRequest) -> String {
-        let own = CanonicalRequest.normalised(request.headers.filter { $0.name.hasPrefix("x-amz-") })
+        let given = request.headers + request.headersInQuery
+        let own = CanonicalRequest.normalised(given.filter { $0.name.hasPrefix("x-amz-") })
             .map { "\($0.name):\($0.value)\n" }.joined()
         let parameters = request.query.items.filter { Self.signedParameters.contains($0.name) }
             .sorted { $0.name < $1.name }

@@ -138,7 +138,7 @@ package struct PresentedSignature: Sendable {
             throw S3Error(code, "The credential must be for the service \"s3\".")
         }
         let scope = CredentialScope(date: String(parts[parts.count - 4]), region: String(parts[parts.count - 3]))
-        return (parts.dropLast(4).joined(separator: "/"), scope)
+        return (parts.count == 5 ? String(parts[0]) : parts.dropLast(4).joined(separator: "/"), scope)
     }
 
     /// Generic signers leave `x-amz-content-sha256` out; without a body there is no doubt what it would say.

@@ -27,6 +27,13 @@ package struct ReceivedRequest: Sendable {
         self.headers = headers.map { ($0.name.lowercasedIfNeeded(), $0.value) }
     }
 
+    /// The same with other headers, whose names are in lower case.
+    init(_ request: ReceivedRequest, headers: [(name: String, value: String)]) {
+        (method, path, query) = (request.method, request.path, request.query)
+        virtualBucket = request.virtualBucket
+        self.headers = headers
+    }
+
     /// The value of a header; those of several lines joined with commas.
     ///
     /// The name is given in lower case.

@@ -96,6 +96,10 @@ package final class ContainerSandbox: Sandbox {
                 sentences: sentences
             )
         }
+        // A killed Apus may have left something from when containers worked.
+        await groups.removeRoots()
+        await MarkedProcesses(mark: "\(scope)/container/").remove()
+        for name in ["networks", "runtime"] { SystemFiles.removeTree(settings.dataDirectory.appending(name)) }
         let reasons = failures.joined(separator: "; ")
         throw SandboxError(.unavailable, "no container could be started on this machine: \(reasons)")
     }

@@ -114,6 +114,7 @@ extension ScriptProcess {
         orders: AsyncStream<Orders>,
         life: Life
     ) async throws -> TerminationStatus {
+        try await DescriptorRoom.wait()
         var options = PlatformOptions()
         options.createSession = true
         let result = try await Subprocess.run(

@@ -7,9 +7,10 @@ package import Model
 /// on disk; of each service only a window of the oldest waiting jobs is held here, so that memory does not grow with the
 /// number of waiting jobs.
 ///
-/// Order: first come first served within a service, round robin between services, synchronous runs (somebody waits for the
-/// answer) before jobs. A service whose next job does not fit is passed over; after `maximumPasses` such passes nothing else starts
-/// until it fits, so that small jobs cannot starve a large one.
+/// Order: first come first served within a service. Between owners, whoever has had least for its weight (`FairShare`);
+/// between the services of an owner, the higher priority; among equals, who has waited longest for a turn. Synchronous runs
+/// (somebody waits for the answer) go before jobs, but after `maximumRunStreak` of them a job has its turn. `Patience` bounds
+/// how long anything waits, whatever weights, priorities and sizes say: docs/scheduling.md.
 package struct Admission: Sendable {
     /// The place of a job in the queue on disk: unique, and growing with the time of its creation.
     package typealias JobNumber = Int64
@@ -25,71 +26,135 @@ package struct Admission: Sendable {
         case load(ServiceName, after: JobNumber, limit: Int)
     }
 
-    /// How many jobs of a service are held in memory at once.
+    /// How many jobs of a service are read at once.
     package static let window = 64
+    /// More are read when no more than so many are left.
+    static let lowWindow = 16
 
-    private struct Line: Sendable {
-        var demand: Resources
+    struct Line: Sendable {
+        var terms: AdmissionTerms
         var waiting: Deque<JobNumber> = []
         /// The newest job that was ever read from disk.
         var lastLoaded: JobNumber = 0
         var mayHaveMore = true
-        var isLoading = false
+        /// What the load under way asks after.
+        var loadingAfter: JobNumber?
         /// Jobs came while a load was under way, which may have missed them.
         var addedWhileLoading = false
+        /// Jobs that a load found while they were still under way: they may have come back.
+        var foundUnderWay: Set<JobNumber> = []
+        var underWay = UnderWay()
+        /// Starts of others while the first job could have started but for its turn and its size.
         var passes = 0
+        /// Starts of others that came after it in the order, because it did not fit.
+        var misfits = 0
+        /// When it last had a turn, counted in starts.
+        var lastTurn: UInt64 = 0
+        var runs: Deque<RunNumber> = []
+        var lastRun: UInt64 = 0
+        /// How long an invocation takes, from those that ended, in seconds; `nil` before the first.
+        var meanSeconds: Double?
+
+        init(terms: AdmissionTerms) { self.terms = terms }
+
+        mutating func note(seconds: Double) { meanSeconds = meanSeconds.map { 0.75 * $0 + 0.25 * seconds } ?? seconds }
+
+        /// Reads the queue on disk from its start again.
+        mutating func restart() {
+            waiting = []
+            // Another number than that of the load under way, whose answer is out of date.
+            lastLoaded = loadingAfter == 0 ? -1 : 0
+            mayHaveMore = true
+        }
     }
 
-    private struct Run: Sendable {
-        let number: RunNumber
+    struct Held: Sendable {
+        let service: ServiceName
+        let owner: String
         let demand: Resources
+        let charge: Double
     }
 
     package let capacity: Resources
-    package let maximumPasses: Int
-    package private(set) var free: Resources
-    private var lines: [ServiceName: Line] = [:]
-    /// Services in the order of their turn.
-    private var turns: Deque<ServiceName> = []
-    private var runs: Deque<Run> = []
-    private var taken: [Ticket: Resources] = [:]
+    package let patience: Patience
+    package internal(set) var free: Resources
+    var lines: [ServiceName: Line] = [:]
+    /// Services of which jobs wait or may wait.
+    var active: Set<ServiceName> = []
+    /// Services of which runs wait.
+    var withRuns: Set<ServiceName> = []
+    var held: [Ticket: Held] = [:]
+    var shares: FairShare
+    /// Counts starts.
+    var turn: UInt64 = 0
+    /// Runs that started one after the other while a job could have.
+    var runStreak = 0
     private(set) package var isStopping = false
+    /// Why nothing starts at the moment, in words.
+    private(set) package var hold: String?
 
     /// What holds resources.
     package enum Ticket: Sendable, Hashable {
         case job(JobNumber)
         case run(RunNumber)
+
+        var isRun: Bool { if case .run = self { true } else { false } }
     }
 
-    package init(capacity: Resources, maximumPasses: Int = 64) {
+    /// - Parameter weights: of owners, at least 1; those without one have 1.
+    package init(capacity: Resources, patience: Patience = Patience(), weights: [String: Int] = [:]) {
         self.capacity = capacity
-        self.maximumPasses = maximumPasses
+        self.patience = patience
         free = capacity
+        shares = FairShare(capacity: capacity, weights: weights)
     }
 
     /// How many invocations hold resources now.
-    package var runningCount: Int { taken.count }
-    package var waitingRuns: Int { runs.count }
+    package var runningCount: Int { held.count }
+    package var waitingRuns: Int { withRuns.reduce(0) { $0 + waitingRuns(of: $1) } }
+
+    /// How many runs of a service wait.
+    package func waitingRuns(of name: ServiceName) -> Int { lines[name]?.runs.count ?? 0 }
+
+    /// How soon a place in the queue of a service becomes free, from what it has done so far; `nil` before anything
+    /// ended.
+    package func expectedPause(of name: ServiceName) -> Duration? {
+        guard let line = lines[name], let seconds = line.meanSeconds else { return nil }
+        return .milliseconds(Int64(min(seconds / Double(max(1, line.underWay.count)), 3600) * 1000))
+    }
 
     // MARK: What happened
 
-    /// A service was registered, or its definition changed: from now on its jobs demand this much.
-    package mutating func serviceRegistered(_ name: ServiceName, demand: Resources) -> [Action] {
+    /// A service was registered, or its terms changed, which hold from now on.
+    package mutating func serviceRegistered(_ name: ServiceName, _ terms: AdmissionTerms) -> [Action] {
         if lines[name] == nil {
-            lines[name] = Line(demand: demand)
-            turns.append(name)
+            var line = Line(terms: terms)
+            for (ticket, held) in held where held.service == name {
+                line.underWay.add(held.demand, isRun: ticket.isRun)
+            }
+            line.lastTurn = turn
+            lines[name] = line
         } else {
-            lines[name]?.demand = demand
+            lines[name]?.terms = terms
         }
+        active.insert(name)
         return admit()
     }
 
     /// A service is gone; its waiting jobs are no concern any more.
     ///
-    /// Jobs that run keep their resources until they end.
+    /// Jobs that run keep their resources until they end. Runs that wait start as if the service had no limits.
     package mutating func serviceRemoved(_ name: ServiceName) -> [Action] {
-        lines[name] = nil
-        turns.removeAll { $0 == name }
+        let runs = lines.removeValue(forKey: name)?.runs ?? []
+        active.remove(name)
+        withRuns.remove(name)
+        if !runs.isEmpty {
+            var rest = Line(terms: AdmissionTerms(demand: .zero))
+            rest.runs = runs
+            rest.mayHaveMore = false
+            lines[name] = rest
+            withRuns.insert(name)
+        }
         return admit()
     }
 
@@ -97,8 +162,9 @@ package struct Admission: Sendable {
     package mutating func jobsAdded(to name: ServiceName) -> [Action] {
         guard var line = lines[name] else { return [] }
         line.mayHaveMore = true
-        line.addedWhileLoading = line.isLoading
+        line.addedWhileLoading = line.loadingAfter != nil
         lines[name] = line
+        active.insert(name)
         return admit()
     }
 
@@ -113,9 +179,11 @@ package struct Admission: Sendable {
         limit: Int
     ) -> [Action] {
         guard var line = lines[name] else { return [] }
-        line.isLoading = false
+        line.loadingAfter = nil
         if after == line.lastLoaded {
-            line.waiting.append(contentsOf: jobs.filter { taken[.job($0)] == nil })
+            for job in jobs {
+                if held[.job(job)] == nil { line.waiting.append(job) } else { line.foundUnderWay.insert(job) }
+            }
             if let last = jobs.last { line.lastLoaded = last }
             if jobs.count < limit { line.mayHaveMore = line.addedWhileLoading }
         }
@@ -125,7 +193,7 @@ package struct Admission: Sendable {
     }
 
     /// The queue could not be read: it is read again at the next occasion.
-    package mutating func loadFailed(of name: ServiceName) { lines[name]?.isLoading = false }
+    package mutating func loadFailed(of name: ServiceName) { lines[name]?.loadingAfter = nil }
 
     /// A waiting job was deleted or cancelled.
     package mutating func jobWithdrawn(_ job: JobNumber, of name: ServiceName) -> [Action] {
@@ -135,91 +203,55 @@ package struct Admission: Sendable {
 
     /// A job goes back to the queue on disk: its service reads the queue from the start again.
     package mutating func jobReturned(to name: ServiceName) -> [Action] {
-        guard var line = lines[name] else { return [] }
-        line.waiting = []
-        line.lastLoaded = 0
-        line.mayHaveMore = true
-        lines[name] = line
+        guard lines[name] != nil else { return [] }
+        lines[name]?.restart()
+        active.insert(name)
         return admit()
     }
 
-    /// Somebody waits for a synchronous run.
-    package mutating func runRequested(_ number: RunNumber, demand: Resources) -> [Action] {
-        runs.append(Run(number: number, demand: demand))
+    /// Somebody waits for a synchronous run of a service.
+    package mutating func runRequested(_ number: RunNumber, of name: ServiceName) -> [Action] {
+        guard lines[name] != nil else { return [.startRun(number)] }
+        lines[name]?.runs.append(number)
+        withRuns.insert(name)
         return admit()
     }
 
     /// Nobody waits for that run any more; it has not started.
     package mutating func runWithdrawn(_ number: RunNumber) -> [Action] {
-        runs.removeAll { $0.number == number }
+        for name in withRuns {
+            lines[name]?.runs.removeAll { $0 == number }
+            if lines[name]?.runs.isEmpty != false { withRuns.remove(name) }
+        }
         return admit()
     }
 
     /// An invocation has ended; what it held is free.
     ///
     /// Saying so twice is harmless.
-    package mutating func ended(_ ticket: Ticket) -> [Action] {
-        guard let held = taken.removeValue(forKey: ticket) else { return [] }
-        free = free + held
+    ///
+    /// - Parameter time: how long it took; `nil` where nobody measured.
+    package mutating func ended(_ ticket: Ticket, after time: Duration? = nil) -> [Action] {
+        guard let held = held.removeValue(forKey: ticket) else { return [] }
+        free = free + held.demand
+        lines[held.service]?.underWay.remove(held.demand, isRun: ticket.isRun)
+        if let time {
+            let seconds = time / .seconds(1)
+            shares.end(held.owner, held.demand, charged: held.charge, seconds: seconds)
+            lines[held.service]?.note(seconds: seconds)
+        }
+        if case .job(let job) = ticket, lines[held.service]?.foundUnderWay.remove(job) != nil {
+            return jobReturned(to: held.service)
+        }
+        return admit()
+    }
+
+    /// Starts nothing for that reason, or starts again where it is `nil`.
+    package mutating func hold(for reason: String?) -> [Action] {
+        hold = reason
         return admit()
     }
 
     /// From now on nothing starts.
     package mutating func stop() { isStopping = true }
-
-    // MARK: Decisions
-
-    private mutating func admit() -> [Action] {
-        guard !isStopping else { return [] }
-        var actions: [Action] = []
-        admitRuns(&actions)
-        while let name = nextService(&actions) {
-            guard let job = lines[name]?.waiting.popFirst(), let demand = lines[name]?.demand else { break }
-            lines[name]?.passes = 0
-            take(.job(job), demand)
-            actions.append(.startJob(job, name))
-            turns.removeAll { $0 == name }
-            turns.append(name)
-        }
-        return actions
-    }
-
-    private mutating func admitRuns(_ actions: inout [Action]) {
-        while let run = runs.first, run.demand.fits(in: free) {
-            runs.removeFirst()
-            take(.run(run.number), run.demand)
-            actions.append(.startRun(run.number))
-        }
-    }
-
-    private mutating func take(_ ticket: Ticket, _ demand: Resources) {
-        taken[ticket] = demand
-        free = free - demand
-    }
-
-    /// The service whose next job starts now, if any; asks for jobs of those whose window is empty.
-    private mutating func nextService(_ actions: inout [Action]) -> ServiceName? {
-        // A run that waits for room goes first: jobs would keep the room taken for ever.
-        if let run = runs.first, run.demand.fits(in: capacity) { return nil }
-        var chosen: ServiceName?
-        var passed: [ServiceName] = []
-        for name in turns {
-            refill(name, &actions)
-            guard chosen == nil, let line = lines[name], !line.waiting.isEmpty else { continue }
-            if line.demand.fits(in: free) {
-                chosen = name
-            } else if line.demand.fits(in: capacity) {
-                if line.passes >= maximumPasses { return nil }
-                passed.append(name)
-            }
-        }
-        if chosen != nil { for name in passed { lines[name]?.passes += 1 } }
-        return chosen
-    }
-
-    private mutating func refill(_ name: ServiceName, _ actions: inout [Action]) {
-        guard let line = lines[name], line.waiting.isEmpty, line.mayHaveMore, !line.isLoading else { return }
-        lines[name]?.isLoading = true
-        actions.append(.load(name, after: line.lastLoaded, limit: Self.window))
-    }
 }

@@ -151,16 +151,31 @@ package struct OutboxLine: Sendable {
         if !hasMoreOfKey, skipped.contains(entry.key) || (hasSkippedMore && entry.attempts > 0) { rewind() }
     }
 
+    /// How long is to be waited after a failure of an entry that is under way.
+    ///
+    /// An entry that rests by itself is to be recorded as such before `failed`, lest it be read as due.
+    package func pause(
+        after setback: Setback,
+        of id: Int64,
+        using random: inout some RandomNumberGenerator
+    ) -> Duration {
+        let (count, wish): (Int, Duration?) =
+            switch setback {
+            case .interrupted: (0, nil)
+            case .destination(let wish): (failures + 1, wish)
+            case .entry(let wish): ((active[id]?.entry.attempts ?? 0) + 1, wish)
+            }
+        guard count > 0 else { return .zero }
+        let own = backoff.delay(afterAttempt: count, using: &random)
+        return wish.map { max(own, min($0, Self.longestWish)) } ?? own
+    }
+
     /// An entry did not arrive.
     ///
+    /// - Parameter pause: as `pause(after:of:using:)` says.
     /// - Returns: when it is tried again at the earliest.
     @discardableResult
-    package mutating func failed(
-        _ id: Int64,
-        _ setback: Setback,
-        at now: Instant,
-        using random: inout some RandomNumberGenerator
-    ) -> Instant {
+    package mutating func failed(_ id: Int64, _ setback: Setback, at now: Instant, pause: Duration) -> Instant {
         guard let begun = active[id], var entry = end(id) else { return now }
         switch setback {
         case .interrupted:
@@ -173,15 +188,15 @@ package struct OutboxLine: Sendable {
             if begun.rests == rests {
                 failures += 1
                 rests += 1
-                restsUntil = now + pause(after: failures, wish: wish, using: &random)
+                restsUntil = now + pause
             } else if let wish, let until = restsUntil {
                 restsUntil = max(until, now + min(wish, Self.longestWish))
             }
             return restsUntil ?? now
-        case .entry(let wish):
+        case .entry:
             // It answers, so it is there.
             (failures, restsUntil) = (0, nil)
-            let due = now + pause(after: entry.attempts + 1, wish: wish, using: &random)
+            let due = now + pause
             let before = waiting.count
             waiting.removeAll { $0.key == entry.key }
             if waiting.count < before { skip(entry.key) }
@@ -259,14 +274,5 @@ package struct OutboxLine: Sendable {
         (lastLoaded, mayHaveMore, nextDue) = (0, true, nil)
         (skipped, hasSkippedMore) = ([], false)
         if isLoading { (isLoading, cameWhileLoading, endedWhileLoading) = (false, false, []) }
-    }
-
-    private func pause(
-        after failures: Int,
-        wish: Duration?,
-        using random: inout some RandomNumberGenerator
-    ) -> Duration {
-        let own = backoff.delay(afterAttempt: failures, using: &random)
-        return wish.map { max(own, min($0, Self.longestWish)) } ?? own
     }
 }

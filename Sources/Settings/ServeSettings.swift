@@ -60,6 +60,13 @@ package struct ServeSettings: Sendable {
     package var network: Network
     package var cpu: MilliCPU
     package var memory: ByteCount
+    /// The weights of owners, at least 1.
+    package var shares: [String: Int]
+    /// `nil` for no limit.
+    package var queueLimit: Int?
+    /// `nil` for the standard, as below.
+    package var diskReserve: ByteCount?
+    package var memoryReserve: ByteCount?
     package var grace: Duration
     package var durability: DurabilityChoice
     package var maxEvent: ByteCount
@@ -96,6 +103,10 @@ package struct ServeSettings: Sendable {
         network = try values.value(.network, Network.init(rawValue:), orElse: .outbound)
         cpu = try values.value(.cpu, Self.cores, orElse: MilliCPU(Int64(machine.cores) * 1000))
         memory = try values.value(.memory, Self.size, orElse: ByteCount(machine.memory.bytes / 10 * 9))
+        shares = try values.value(.shares, Self.shares, orElse: [:])
+        queueLimit = try values.value(.queueLimit, Self.positive, orElse: nil)
+        diskReserve = try values.value(.diskReserve, Self.reserve, orElse: nil)
+        memoryReserve = try values.value(.memoryReserve, Self.reserve, orElse: nil)
         grace = try values.value(.grace, Self.duration, orElse: .seconds(30))
         durability = try values.value(.durability, DurabilityChoice.init(rawValue:), orElse: .always)
         maxEvent = try values.value(.maxEvent, Self.size, orElse: .mebibytes(32))
@@ -154,6 +165,28 @@ package struct ServeSettings: Sendable {
         guard let quantity = try? Quantity(text), let size = try? quantity.byteCount(), size > .zero else { return nil }
         return size
     }
+
+    /// A whole number of at least 1, or `none`.
+    private static func positive(_ text: String) -> Int?? {
+        if text == "none" { return .some(nil) }
+        guard let number = Int(text), number > 0 else { return nil }
+        return .some(number)
+    }
+
+    /// `owner=weight`, separated by commas; weights are from 1 to 10,000.
+    private static func shares(_ text: String) -> [String: Int]? {
+        var shares: [String: Int] = [:]
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let equals = part.lastIndex(of: "="), let weight = Int(part[part.index(after: equals)...]),
+                (1...10_000).contains(weight)
+            else { return nil }
+            let owner = String(part[..<equals].drop { $0 == " " })
+            guard !owner.isEmpty, shares.updateValue(weight, forKey: owner) == nil else { return nil }
+        }
+        return shares
+    }
+
+    private static func reserve(_ text: String) -> ByteCount?? { size(text).map { .some($0) } }
 
     private static func duration(_ text: String) -> Duration? { Duration(text: text) }
 

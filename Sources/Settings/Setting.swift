@@ -59,6 +59,25 @@ package struct Setting: Sendable, Hashable {
         "memory", "size", "Memory capacity for jobs: bytes, or a number with Ki, Mi, Gi.",
         standard: "all of the machine but a tenth"
     )
+    package static let shares = Setting(
+        "shares", "owner=weight,…",
+        "How owners share the cluster while there is not enough for all; owners that are not named have the weight 1.",
+        standard: "none: all alike"
+    )
+    package static let queueLimit = Setting(
+        "queue-limit", "jobs", "How many jobs may wait before /job answers 429; uploads make jobs nevertheless.",
+        standard: "none"
+    )
+    package static let diskReserve = Setting(
+        "disk-reserve", "size",
+        "Below so much free space on the disk of the data directory nothing new starts or is stored; it goes on by itself.",
+        standard: "a twentieth of the disk, between 16Mi and 1Gi"
+    )
+    package static let memoryReserve = Setting(
+        "memory-reserve", "size",
+        "Below so much available memory of the machine nothing new starts; it goes on by itself.",
+        standard: "a thirty-second of the memory, between 16Mi and 256Mi"
+    )
     package static let grace = Setting(
         "grace", "duration", "How long running jobs may go on after SIGTERM: seconds, or with ms, s, m, h.",
         standard: "30s"
@@ -122,8 +141,8 @@ package struct Setting: Sendable, Hashable {
 
     /// All of them, in the order of the help.
     package static let all: [Setting] = [
-        listen, s3Listen, s3Endpoint, s3Domains, data, sandbox, network, cpu, memory, grace, durability, maxEvent,
-        jobLogLimit,
+        listen, s3Listen, s3Endpoint, s3Domains, data, sandbox, network, cpu, memory, shares, queueLimit, diskReserve,
+        memoryReserve, grace, durability, maxEvent, jobLogLimit,
         keepJobs, keepLogs, deliveryPause, deliveryQuota, deliveryOverflow, logLevel, logFormat, username, password,
         s3AccessKey, s3SecretKey,
     ]

@@ -43,6 +43,7 @@ extension ClusterState {
             )
             let jobs = try rows.prefix(filter.limit).map(JobRecord.init(row:))
             guard rows.count > filter.limit else { return (jobs, 0) }
+            if let all = try Self.count(filter, database) { return (jobs, all - jobs.count) }
             let sql = "SELECT count(*) FROM job \(condition)"
             let all = try Int.fetchOne(database, sql: sql, arguments: arguments) ?? 0
             return (jobs, all - jobs.count)
@@ -59,18 +60,6 @@ extension ClusterState {
     /// The number of the oldest waiting job of a service.
     package func firstWaiting(of service: ServiceName) async throws(StateStoreError) -> Int64? {
         try await waitingJobs(of: service, after: 0, limit: 1).first
-    }
-
-    /// How many jobs are in each state.
-    package func jobCounts() async throws(StateStoreError) -> [JobState: Int] {
-        try await read { database in
-            var counts: [JobState: Int] = [:]
-            for row in try Row.fetchAll(database, sql: "SELECT state, count(*) AS jobs FROM job GROUP BY state") {
-                guard let state = JobState(rawValue: row["state"]) else { continue }
-                counts[state] = row["jobs"]
-            }
-            return counts
-        }
     }
 
     /// Removes one job with its deliveries; false where there was none.

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import GRDB
 package import Model
+import Synchronization
 
 extension ClusterState {
     /// Up to which event, by sequence number, jobs have been made.
@@ -13,25 +14,51 @@ extension ClusterState {
     /// Commits the jobs of a batch of events and what webhooks are to be told of them, and that the events up to
     /// `position` are done, in one transaction.
     ///
-    /// An event's job that is there already, and a job whose service is gone, are left out, so routing an event twice is harmless.
+    /// Events that were routed ahead make no jobs again. An event's job that is there already, and a job whose service is gone, are left out, so routing an event twice is harmless.
     package func route(
         _ jobs: [NewJob],
         webhooks deliveries: [NewWebhookDelivery] = [],
         upTo position: Int64
     ) async throws(StateStoreError) {
         try await write { database in
-            for job in jobs { try Self.insert(job, database) }
+            let ahead = try Self.takeRoutedAhead(upTo: position, database)
+            for job in jobs where !ahead.contains(job.eventSequence ?? 0) { try Self.insert(job, database) }
             for delivery in deliveries { try Self.insert(delivery, database) }
-            try database.execute(
-                sql: "UPDATE router SET position = max(position, ?) WHERE id = 0", arguments: [position])
+            try Self.record(position, database)
         }
+        pass(upTo: position)
+    }
+
+    /// Says that nothing is to be done for the events up to `position`, as far as `route` was not told otherwise.
+    ///
+    /// Costs nothing: recorded with the next jobs, with every change of what services are triggered by, and by
+    /// `recordPassed`. Until then the events may be routed again after a crash, against the same services.
+    package func pass(upTo position: Int64) { passed.withLock { $0 = max($0, position) } }
+
+    /// Up to which event nothing is to be done any more.
+    package var passedPosition: Int64 { passed.withLock { $0 } }
+
+    /// Records what `pass` said.
+    ///
+    /// To be called before anything changes that events are matched against, unless this store records that change.
+    package func recordPassed() async throws(StateStoreError) {
+        guard passedPosition > (try await routerPosition()) else { return }
+        try await write { [self] in try recordPassed($0) }
+    }
+
+    func recordPassed(_ database: Database) throws { try Self.record(passedPosition, database) }
+
+    private static func record(_ position: Int64, _ database: Database) throws {
+        try database.cachedStatement(sql: "UPDATE router SET position = max(position, ?) WHERE id = 0")
+            .execute(arguments: [position])
     }
 
     /// Commits one job that a client posted.
     ///
-    /// - Throws: `alreadyExists` where a job has that name; `notFound` where the service is gone.
-    package func enqueue(_ job: NewJob) async throws(StateStoreError) {
+    /// - Throws: `alreadyExists` where a job has that name; `notFound` where the service is gone; `queueFull`.
+    package func enqueue(_ job: NewJob, limits: QueueLimits = QueueLimits()) async throws(StateStoreError) {
         try await write { database in
+            try Self.check(limits, for: job.service, database)
             try Self.insert(job, database)
             guard database.changesCount == 0 else { return }
             let sql = "SELECT EXISTS (SELECT 1 FROM job WHERE name = ?)"

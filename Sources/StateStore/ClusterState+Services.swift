@@ -40,7 +40,8 @@ extension ClusterState {
 
     /// - Throws: `alreadyExists` where a service has that name.
     package func insert(_ service: StoredService) async throws(StateStoreError) {
-        try await write { database in
+        try await write { [self] database in
+            try recordPassed(database)
             let name = service.name.text
             let sql = "SELECT EXISTS (SELECT 1 FROM service WHERE name = ?)"
             guard try Bool.fetchOne(database, sql: sql, arguments: [name]) != true else {
@@ -59,7 +60,8 @@ extension ClusterState {
 
     /// - Throws: `notFound` where no service has that name.
     package func update(_ service: StoredService) async throws(StateStoreError) {
-        try await write { database in
+        try await write { [self] database in
+            try recordPassed(database)
             try database.execute(
                 sql: "UPDATE service SET definition = ?, made_buckets = ?, version = ?, updated = ? WHERE name = ?",
                 arguments: [

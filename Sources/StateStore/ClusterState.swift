@@ -1,5 +1,6 @@
 package import DurableSQLite
 import GRDB
+import Synchronization
 
 /// What the cluster remembers: services, jobs, deliveries, and how far events were turned into jobs.
 ///
@@ -7,17 +8,21 @@ import GRDB
 /// share one commit. A type never has its module's name, hence `ClusterState`.
 package final class ClusterState: Sendable {
     let database: DurableDatabase
+    /// Up to which event nothing is to be done any more, also where that is not recorded yet.
+    let passed = Mutex<Int64>(0)
 
     /// Opens the store in a file that is made where it is missing.
     ///
     /// - Throws: `StateStoreError` with `database`: the file cannot be opened, or a newer version made it.
     package static func open(
         at path: String,
-        durability: Durability = .always
+        durability: Durability = .always,
+        aroundLogSync: DurableDatabase.AroundLogSync? = nil
     ) async throws(StateStoreError) -> ClusterState {
         do {
             return ClusterState(
-                database: try await DurableDatabase.open(at: path, steps: Schema.steps, durability: durability)
+                database: try await DurableDatabase.open(
+                    at: path, steps: Schema.steps, durability: durability, aroundLogSync: aroundLogSync)
             )
         } catch {
             throw StateStoreError(

@@ -80,6 +80,9 @@ enum Schema {
                 CREATE TABLE webhook (name TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
                 """
         ),
+        queueCounts,
+        pauses,
+        routedAhead,
         SchemaStep("lines of deliveries by destination", sql: deliveryLines),
     ]
 }

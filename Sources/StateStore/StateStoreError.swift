@@ -5,6 +5,8 @@ package struct StateStoreError: Error, CustomStringConvertible {
         case notFound
         /// A service or job of that name is there already.
         case alreadyExists
+        /// As many jobs wait as may.
+        case queueFull
         /// A row that no version of this program wrote.
         case damaged
         /// The database could not be used.

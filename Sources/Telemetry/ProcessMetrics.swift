@@ -38,8 +38,8 @@ package enum ProcessMetrics {
         value.map { [PrometheusRegistry.Sample($0)] } ?? []
     }
 
-    /// Entries of `/proc/self/fd`, without the one that reading the directory takes.
-    private static func openFileDescriptors() -> Int? {
+    /// Entries of `/proc/self/fd`, without the one that reading the directory takes; `nil` where it cannot be read.
+    package static func openFileDescriptors() -> Int? {
         guard let directory = opendir("/proc/self/fd") else { return nil }
         defer { closedir(directory) }
         var count = 0
@@ -96,7 +96,7 @@ package struct ProcessStatistics: Sendable, Hashable {
     /// The file as text: at most 1 MiB.
     ///
     /// Files of `/proc` answer from memory, so reading them here blocks nobody.
-    private static func contents(of path: String) -> String? {
+    package static func contents(of path: String) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }

@@ -16,8 +16,11 @@ struct HTTPFaces {
     let objects: ObjectStore
     let authenticator: Authenticator
     let notifications: Notifications
+    let scheduler: JobScheduler
     let now: @Sendable () -> Instant
     let logger: Logger
+
+    private static let serverName = "Apus"
 
     func api(on address: ServeSettings.Address, ready: @escaping @Sendable () -> Void) -> any Service {
         Application(
@@ -31,19 +34,21 @@ struct HTTPFaces {
         domains: [String],
         ready: @escaping @Sendable () -> Void
     ) -> any Service {
-        let (authenticator, notifications) = (authenticator, notifications)
+        let (authenticator, notifications, scheduler) = (authenticator, notifications, scheduler)
         let responder = S3Responder(
             store: objects, domains: domains, secret: { authenticator.secret(forAccessKey: $0) },
-            notificationRefusal: { notifications.refusal(of: $0, in: $1) }, now: now
+            notificationRefusal: { notifications.refusal(of: $0, in: $1) },
+            notificationsWillChange: { try await notifications.rulesWillChange() },
+            storageRefusal: { scheduler.storageRefusal }, now: now
         )
         return Application(
-            responder: responder, server: S3Server.http1(), configuration: configuration(address),
-            onServerRunning: { _ in ready() }, logger: quiet
+            responder: responder, server: S3Server.http1(hot: (responder, Self.serverName)),
+            configuration: configuration(address), onServerRunning: { _ in ready() }, logger: quiet
         )
     }
 
     private func configuration(_ address: ServeSettings.Address) -> ApplicationConfiguration {
-        ApplicationConfiguration(address: .hostname(address.host, port: address.port), serverName: "Apus")
+        ApplicationConfiguration(address: .hostname(address.host, port: address.port), serverName: Self.serverName)
     }
 
     /// The server's own messages are for debugging.

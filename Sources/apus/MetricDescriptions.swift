@@ -1,5 +1,6 @@
 import Cluster
 import Model
+import Scheduling
 import StateStore
 import Telemetry
 
@@ -23,6 +24,7 @@ enum MetricDescriptions {
         "apus_webhook_deliveries_total": "Tries to tell a webhook of an event, by webhook and outcome.",
         "apus_lifecycle_removed_total": "What the lifecycles of buckets have deleted, by kind.",
         "apus_run_seconds": "Time of synchronous runs, waiting included.",
+        "apus_clock_jumps_total": "How often the wall clock was set while the cluster ran.",
         "apus_runs_total": "Synchronous runs, by outcome.",
     ]
 
@@ -32,6 +34,11 @@ enum MetricDescriptions {
             // A scrape while the store is closing finds nothing to say.
             let counts = (try? await status.jobCounts()) ?? [:]
             return counts.map { PrometheusRegistry.Sample(Double($0.value), labels: [("state", $0.key.rawValue)]) }
+        }
+        registry.addCallback("apus_short", help: "1 where the machine is short of a resource, else 0.") {
+            status.shortages.map { resource, isShort in
+                PrometheusRegistry.Sample(isShort ? 1 : 0, labels: [("resource", resource.rawValue)])
+            }
         }
         registry.addCallback("apus_deliveries_waiting", help: "Results that wait for another storage.") {
             [PrometheusRegistry.Sample(Double((try? await status.waitingDeliveries()) ?? 0))]

@@ -15,8 +15,7 @@ extension SandboxSet {
     ) -> SandboxSet {
         let process = ProcessSandbox(.init(dataDirectory: data.root))
         for sentence in process.capabilities.sentences { logger.info("\(sentence)") }
-        // Awaited by everyone who needs a container, and by the shutdown.
-        let search = Task { () -> Result<any Sandbox, SandboxError> in
+        let search = SandboxSearch {
             do throws(SandboxError) {
                 let network: SandboxNetwork = settings.network == .none ? .none : .outbound
                 let container = try await ContainerSandbox.open(
@@ -33,7 +32,8 @@ extension SandboxSet {
         }
         return SandboxSet(
             process: process,
-            container: { () async throws(SandboxError) in try await search.value.get() },
+            container: { () async throws(SandboxError) in try await search.sandbox() },
+            knownContainer: { await search.known },
             runsAllAsProcesses: settings.runsAllAsProcesses
         )
     }

@@ -93,6 +93,10 @@ struct SettingFlags: ParsableArguments {
     @Option(help: Self.help(.network)) var network: String?
     @Option(help: Self.help(.cpu)) var cpu: String?
     @Option(help: Self.help(.memory)) var memory: String?
+    @Option(help: Self.help(.shares)) var shares: String?
+    @Option(help: Self.help(.queueLimit)) var queueLimit: String?
+    @Option(help: Self.help(.diskReserve)) var diskReserve: String?
+    @Option(help: Self.help(.memoryReserve)) var memoryReserve: String?
     @Option(help: Self.help(.grace)) var grace: String?
     @Option(help: Self.help(.durability)) var durability: String?
     @Option(help: Self.help(.maxEvent)) var maxEvent: String?
@@ -112,7 +116,9 @@ struct SettingFlags: ParsableArguments {
     var given: [String: String] {
         let all: [(Setting, String?)] = [
             (.listen, listen), (.s3Listen, s3Listen), (.s3Endpoint, s3Endpoint), (.s3Domains, s3Domains),
-            (.data, data), (.sandbox, sandbox), (.network, network), (.cpu, cpu), (.memory, memory), (.grace, grace),
+            (.data, data), (.sandbox, sandbox), (.network, network), (.cpu, cpu), (.memory, memory),
+            (.shares, shares), (.queueLimit, queueLimit), (.diskReserve, diskReserve), (.memoryReserve, memoryReserve),
+            (.grace, grace),
             (.durability, durability),
             (.maxEvent, maxEvent), (.jobLogLimit, jobLogLimit), (.keepJobs, keepJobs), (.keepLogs, keepLogs),
             (.deliveryPause, deliveryPause), (.logLevel, logLevel), (.logFormat, logFormat),

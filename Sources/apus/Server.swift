@@ -45,6 +45,7 @@ struct Server {
         let level = Logger.Level(name: settings.logLevel) ?? .info
         LoggingSystem.bootstrap { ApusLogHandler(label: $0, format: format, level: level) }
         let logger = Logger(label: "apus")
+        FileLimit.raise()
         let server = try await build(settings, logger: logger)
         try await server.serve(grace: settings.grace)
     }
@@ -89,9 +90,14 @@ struct Server {
             deliverySignal: deliveries, now: now, logger: logger
         )
         let scheduler = JobScheduler(
-            capacity: Resources(cpu: settings.cpu, memory: settings.memory), store: state, grace: settings.grace,
-            logger: logger, execute: { await executor.execute($0) }
+            capacity: Resources(cpu: settings.cpu, memory: settings.memory), shares: settings.shares, store: state,
+            grace: settings.grace, logger: logger, execute: { await executor.execute($0) }
         )
+        let resources = ResourceWatch(
+            reserves: settings.reserves, scheduler: scheduler, state: state, deliverySignal: deliveries,
+            sample: { await ResourceProbe.sample(data.root) }, clocks: { ResourceProbe.clocks() }, logger: logger
+        )
+        await resources.look()
         let allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
         let registryOfServices = ServiceRegistry(
             data: data, store: objects, state: state, catalog: catalog, scheduler: scheduler, sandboxes: sandboxes,
@@ -104,11 +110,14 @@ struct Server {
         ).run()
         let lines = DeliveryLineReasons()
         let jobs = JobBoard(
-            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, lines: lines, now: now
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, lines: lines,
+            queueLimit: settings.queueLimit, now: now
         )
         let deliveryService = DeliveryService(
             data: data, state: state, catalog: catalog, httpClient: httpClient,
-            longestPause: settings.deliveryPause, quota: settings.quota, signal: deliveries, now: now, logger: logger
+            longestPause: settings.deliveryPause, quota: settings.quota,
+            hold: { scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: deliveries, now: now,
+            logger: logger
         )
         lines.follow(deliveryService)
         let webhookService = WebhookService(
@@ -118,7 +127,8 @@ struct Server {
         let desk = DeliveryDesk(
             data: data, state: state, deliveries: deliveryService, webhooks: webhookService, now: now, logger: logger)
         let status = ClusterStatus(
-            store: objects, jobs: jobs, scheduler: scheduler, nodeName: HostName.current, started: now()
+            store: objects, jobs: jobs, scheduler: scheduler, resources: resources, nodeName: HostName.current,
+            started: now()
         )
         MetricDescriptions.register(status, in: registry)
         MetricDescriptions.register(state, in: registry)
@@ -143,15 +153,18 @@ struct Server {
         )
         let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew)
         let faces = HTTPFaces(
-            gateway: gateway, objects: objects, authenticator: authenticator, notifications: notifications, now: now,
-            logger: logger)
+            gateway: gateway, objects: objects, authenticator: authenticator, notifications: notifications,
+            scheduler: scheduler, now: now, logger: logger)
         return Server(
             services: [
                 Housekeeper(
                     data: data, state: state, logs: logs,
-                    retention: Retention(age: settings.keepJobs, logBytes: settings.keepLogs), now: now, logger: logger
+                    retention: Retention(age: settings.keepJobs, logBytes: settings.keepLogs),
+                    trustsAges: { resources.trustsAges }, now: now, logger: logger
                 ),
-                LifecycleService(store: objects, now: now, logger: logger),
+                LifecycleService(
+                    store: objects, trustsAges: { resources.trustsAges }, now: now, logger: logger),
+                resources,
                 deliveryService,
                 webhookService,
                 EventRouter(

@@ -1,6 +1,6 @@
 import AsyncHTTPClient
 package import Cluster
-import DurableSQLite
+package import DurableSQLite
 import Glibc
 package import Logging
 package import Model
@@ -28,8 +28,18 @@ package struct ClusterFixture: Sendable {
         /// What is larger is delivered in parts.
         package var deliveryPart = ByteCount.mebibytes(5)
         package var deliveryQuota: DeliveryQuota?
+        package var queueLimit: Int?
+        package var shares: [String: Int] = [:]
+        /// What the machine has left, as the watch over it finds it.
+        package var sample: @Sendable () async -> [Pressure.Resource: Pressure.Level] = { [:] }
+        package var clocks: ResourceWatch.Clocks = {
+            (ClusterFixture.now(), ContinuousClock.now - ClusterFixture.begin)
+        }
         /// How long one delivery to a webhook may take.
         package var webhookTimeout = Duration.seconds(10)
+        package var stateDurability = Durability.never
+        /// Stands around the syncs of the state's log, with `batch`.
+        package var aroundStateSync: DurableDatabase.AroundLogSync?
 
         package init() {}
     }
@@ -48,6 +58,7 @@ package struct ClusterFixture: Sendable {
     package let buckets: BucketDesk
     package let images: ImageDesk
     package let status: ClusterStatus
+    package let resources: ResourceWatch
     package let housekeeper: Housekeeper
     private let sandboxes: SandboxSet
     package let logger: Logger
@@ -57,6 +68,8 @@ package struct ClusterFixture: Sendable {
     private let deliveries: DeliveryService
     package let desk: DeliveryDesk
     private let recovery: Recovery
+
+    private static let begin = ContinuousClock.now
 
     package static let now: @Sendable () -> Instant = {
         var time = timespec()
@@ -83,7 +96,8 @@ package struct ClusterFixture: Sendable {
         self.logger = logger
         data = try DataDirectory.open(at: path)
         objects = try await ObjectStore.open(at: data.objects, durability: .never, logger: logger, now: now)
-        state = try await ClusterState.open(at: data.stateFile.string, durability: .never)
+        state = try await ClusterState.open(
+            at: data.stateFile.string, durability: options.stateDurability, aroundLogSync: options.aroundStateSync)
         sandboxes = SandboxSet(
             process: ProcessSandbox(.init(dataDirectory: data.root)),
             container: { () async throws(SandboxError) in
@@ -100,7 +114,7 @@ package struct ClusterFixture: Sendable {
             deliverySignal: signal, now: now, logger: logger
         )
         scheduler = JobScheduler(
-            capacity: options.capacity, store: state, grace: options.grace, logger: logger,
+            capacity: options.capacity, shares: options.shares, store: state, grace: options.grace, logger: logger,
             execute: { await executor.execute($0) }
         )
         allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
@@ -114,9 +128,14 @@ package struct ClusterFixture: Sendable {
         )
         let lines = DeliveryLineReasons()
         jobs = JobBoard(
-            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, lines: lines, now: now)
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, lines: lines,
+            queueLimit: options.queueLimit, now: now)
+        resources = ResourceWatch(
+            scheduler: scheduler, state: state, deliverySignal: signal, sample: options.sample, clocks: options.clocks,
+            logger: logger)
         status = ClusterStatus(
-            store: objects, jobs: jobs, scheduler: scheduler, nodeName: "node", started: Instant(seconds: 1_700_000_000)
+            store: objects, jobs: jobs, scheduler: scheduler, resources: resources, nodeName: "node",
+            started: Instant(seconds: 1_700_000_000)
         )
         runs = RunDispatcher(
             data: data, store: objects, catalog: catalog, sandboxes: sandboxes, scheduler: scheduler,
@@ -129,7 +148,9 @@ package struct ClusterFixture: Sendable {
         )
         deliveries = DeliveryService(
             data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
-            partSize: options.deliveryPart, quota: options.deliveryQuota, signal: signal, now: now, logger: logger
+            partSize: options.deliveryPart, quota: options.deliveryQuota,
+            hold: { [scheduler, catalog] in scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: signal,
+            now: now, logger: logger
         )
         lines.follow(deliveries)
         notifications = try await Notifications.open(

@@ -306,6 +306,38 @@ struct DeliveryLinkTests {
         }
     }
 
+    @Test("where more waits than may, jobs that would make more wait, and say so; others go on")
+    func holdsBack() async throws {
+        try await Receiver.with { receiver in
+            try await FaultyLink.with(to: receiver.port) { link in
+                var options = ClusterFixture.Options()
+                options.deliveryQuota = DeliveryQuota(limit: ByteCount(16))
+                try await ClusterFixture.serve(options) { cluster in
+                    try await cluster.create("s", script: Self.script, more: Self.outputs(link.port))
+                    try await cluster.create("own", script: "true")
+                    link.set { $0.isDown = true }
+                    for number in 1...2 {
+                        try await cluster.wait(try await Self.post("result-\(number)", cluster), for: .delivering)
+                    }
+                    let service = try ServiceName("s")
+                    try await eventually("it is held") {
+                        cluster.scheduler.reason(for: service, demand: .zero, isFirst: true).description
+                            .contains("more than 16 B wait")
+                    }
+                    let third = try await Self.post("result-3", cluster)
+                    let own = try await cluster.jobs.post([], to: try ServiceName("own"), name: nil, principal: "p")
+                    try await cluster.wait(own, for: .succeeded)
+                    let waiting = try await cluster.jobs.job(third, of: service)
+                    #expect(waiting.record.state == .queued)
+                    #expect(waiting.reason?.hasPrefix("its results go to another storage") == true)
+                    link.set { $0.isDown = false }
+                    try await cluster.wait(third, for: .succeeded)
+                    #expect(try await receiver.events().count == 3)
+                }
+            }
+        }
+    }
+
     @Test("an upload that was given up is aborted at the other side")
     func abandoned() async throws {
         try await Receiver.with { receiver in

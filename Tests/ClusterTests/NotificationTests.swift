@@ -1,4 +1,5 @@
 import ClusterTesting
+import DurableSQLite
 import LoopbackServer
 import Model
 import NIOCore
@@ -248,6 +249,64 @@ struct NotificationTests {
             try await ClusterFixture.serve(at: folder) { cluster in
                 let counts = try await cluster.state.webhookDeliveryCounts()
                 #expect(counts.isEmpty)
+            }
+        }
+    }
+
+    @Test("a bucket that is deleted before its last events are routed: they go where its configuration said")
+    func deletedBucket() async throws {
+        let closed = try await LoopbackServer.closedPort()
+        let hooks = ["first", "second"].map { Webhook(name: $0, url: "http://127.0.0.1:\(closed)") }
+        try await TemporaryFolder.with { folder in
+            let cluster = try await ClusterFixture(at: folder, Self.options(hooks[0], hooks[1]))
+            let bucket = try BucketName("bkt")
+            // Nobody routes yet.
+            try await Self.notify(cluster, "bkt", Self.rule("first", .created, .removed, prefix: "in/"))
+            try await cluster.put("x", "in/1", in: "bkt")
+            try await cluster.put("x", "out/1", in: "bkt")
+            _ = try await cluster.objects.delete(["in/1", "out/1"].map { try ObjectKey($0) }, in: bucket)
+            try await cluster.objects.deleteBucket(bucket)
+            // Others of the same name, the first of which tells nobody.
+            _ = try await cluster.objects.createBucket(bucket, owner: "o")
+            try await cluster.put("x", "in/2", in: "bkt")
+            try await cluster.objects.deleteBucket(bucket, includingContent: true)
+            try await Self.notify(cluster, "bkt", Self.rule("second"))
+            try await cluster.put("x", "in/3", in: "bkt")
+            try await cluster.whileServing {
+                try await eventually("all wait for their webhooks") {
+                    try await cluster.state.webhookDeliveryCounts() == ["first": 2, "second": 1]
+                }
+            }
+            let last = try await cluster.state.routerPosition()
+            #expect(try await cluster.objects.departures(since: 0).isEmpty, "behind \(last) nobody needs them")
+            await cluster.close()
+        }
+    }
+
+    @Test("routed events are kept until what they came to is on the disk")
+    func discard() async throws {
+        let closed = try await LoopbackServer.closedPort()
+        let isBroken = Mutex(false)
+        var options = Self.options(Webhook(name: "audit", url: "http://127.0.0.1:\(closed)"))
+        options.stateDurability = .batch
+        options.aroundStateSync = { _, sync in
+            if isBroken.withLock({ $0 }) { throw Errno.ioError }
+            try sync()
+        }
+        try await TemporaryFolder.with { [options] folder in
+            for isLost in [true, false] {
+                isBroken.withLock { $0 = false }
+                let cluster = try await ClusterFixture(at: folder, options)
+                try await cluster.whileServing {
+                    try await Self.notify(cluster, "bkt", Self.rule("audit"))
+                    try await cluster.put("x", "1", in: "bkt")
+                    try await eventually("it waits") {
+                        try await cluster.state.webhookDeliveryCounts() != [:]
+                    }
+                    isBroken.withLock { $0 = isLost }
+                }
+                #expect(try await cluster.objects.events(after: 0, limit: 9).isEmpty == !isLost)
+                await cluster.close()
             }
         }
     }

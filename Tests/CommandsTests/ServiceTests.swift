@@ -18,7 +18,8 @@ struct ServiceTests {
         }
         try await withCluster(cluster) { (world) async throws in
             #expect(
-                await world.run("service", "list").output == "NAME  IMAGE  CPU  MEMORY\ns     i        1     1Gi\n")
+                await world.run("service", "list").output
+                    == "NAME  IMAGE  CPU  MEMORY  STATE\ns     i        1     1Gi  active\n")
             #expect(await world.run("service", "get", "s").output.contains("image: i"))
             #expect(await world.run("service", "get", "s", "-o", "json").output.contains("\"image\": \"i\""))
             #expect(await world.run("service", "get", "none").status == 3)
@@ -26,6 +27,28 @@ struct ServiceTests {
             #expect(removal.status == 9)
             #expect(removal.error.contains("\"none\" does not exist"))
             #expect(await world.run("service", "list").error.contains("There are no services"))
+        }
+    }
+
+    @Test func pausesAndResumes() async throws {
+        let cluster = FakeCluster([
+            "POST /apus/v1/services/s/pause": LoopbackResponse(text: "{}"),
+            "POST /apus/v1/services/s/resume": LoopbackResponse(text: "{}"),
+        ])
+        cluster.services.withLock {
+            $0["s"] = .object([
+                "name": .string("s"), "image": .string("i"), "cpu": .string("1"), "memory": .string("1Gi"),
+                "paused": .object(["since": .string("2026-01-01T00:00:00Z"), "by": .string("ada")]),
+            ])
+        }
+        try await withCluster(cluster) { (world) async throws in
+            #expect(await world.run("service", "list").output.contains("paused"))
+            #expect(await world.run("service", "show", "s").output.contains("by: ada"))
+            #expect(await world.run("service", "pause", "s").status == 0)
+            #expect(await world.run("service", "resume", "s").status == 0)
+            let partly = await world.run("service", "pause", "s", "none")
+            #expect(partly.status == 9)
+            #expect(await world.run("service", "resume", "none").status == 3)
         }
     }
 

@@ -64,12 +64,12 @@ struct LinkLimitsTests {
         let text = """
             {"name": "s", "script": "x", "image": "i", "storage_providers": {
               "minio": {"m": {"endpoint": "http://h", "access_key": "a", "secret_key": "b", "bandwidth": "2MiB/s",
-                "windows": ["22:00-06:00", "12:00-13:00"], "time_zone": "Europe/Madrid"}},
+                "windows": ["22:00-06:00", "12:00-13:00"], "time_zone": "+02:00"}},
               "webdav": {"w": {"hostname": "h", "login": "l", "password": "p", "bandwidth": 1000}}}}
             """
         let definition = try ServiceDefinition.parse(try JSONValue.parse(text))
         let link = definition.storageProviders.link(ProviderID(.minio, "m"))
-        #expect(link.bandwidth == ByteCount(2 << 20) && link.windows.count == 2 && link.timeZone == "Europe/Madrid")
+        #expect(link.bandwidth == ByteCount(2 << 20) && link.windows.count == 2 && link.timeZone == "+02:00")
         #expect(definition.storageProviders.link(ProviderID(.webdav, "w")).bandwidth == ByteCount(1000))
         let again = try ServiceDefinition(stored: definition.storedJSON())
         #expect(again.storageProviders == definition.storageProviders)
@@ -78,7 +78,7 @@ struct LinkLimitsTests {
     @Test(arguments: [
         #""bandwidth": "fast""#, #""windows": "always""#,
         #""windows": ["22:00-06:00"], "time_zone": "../../etc/passwd""#,
-        #""time_zone": "/etc""#, #""windows": 7"#,
+        #""time_zone": "/etc""#, #""time_zone": "CET""#, #""windows": 7"#,
     ])
     func refused(member: String) throws {
         let text = """

@@ -35,7 +35,7 @@ private func fullService() throws -> ServiceDefinition {
         "volume":{"size":"5Gi","mount_path":"/c","lifecycle_policy":"retain"},
         "kserve":{"type":"inference","inference":{"model_format":"sklearn","runtime":"rt","api_version":"v2"},
         "storage_uri":"u","min_scale":1,"max_scale":0,"args":["x"],"env":{"E":"1"},"enable_gpu":true,"set_auth":false},
-        "sandbox":"container","timeout":90}
+        "sandbox":"container","timeout":90,"priority":-5,"max_parallel":3,"queue":{"limit":1000}}
         """#
     var definition = try ServiceDefinition.parse(JSONValue.parse(text))
     definition.token = "the-token"
@@ -83,7 +83,7 @@ struct ServiceJSONTests {
                 "visibility",
                 "allowed_users", "isolation_level", "bucket_list", "mount", "volume", "volume_status",
                 "deployment", "kserve",
-                "sandbox", "timeout",
+                "sandbox", "timeout", "priority", "max_parallel", "queue",
             ]
         )
         #expect(
@@ -175,9 +175,8 @@ struct ServiceJSONTests {
         let fields = try fullService().unsupportedFields().map { String($0.prefix { $0 != ":" }) }
         #expect(
             fields == [
-                "total_memory", "total_cpu", "ephemeral_storage_request", "enable_gpu", "enable_sgx",
-                "synchronous.min_scale",
-                "synchronous.max_scale", "federation", "image_pull_secrets", "expose", "vo",
+                "ephemeral_storage_request", "enable_gpu", "enable_sgx", "synchronous.min_scale", "federation",
+                "image_pull_secrets", "expose", "vo",
                 "interlink_node_name",
                 "isolation_level", "mount", "volume", "kserve", "output[2].storage_provider",
                 "output[4].storage_provider",

@@ -54,6 +54,24 @@ import Testing
         await store.close()
     }
 
+    @Test func thoseOfOtherBucketsCanBeReadAhead() async throws {
+        let music = try BucketName("music")
+        _ = try await store.createBucket(music, owner: "o")
+        for number in 1...20 { try await store.put([1], as: "key\(number)", in: number % 5 == 0 ? music : videos) }
+        func look(_ after: Int64, _ besides: [BucketName], reach: Int64, limit: Int = 10) async throws -> [Int64] {
+            let (events, through) = try await store.events(after: after, besides: besides, reach: reach, limit: limit)
+            return events.map(\.sequence) + [-through]
+        }
+        #expect(try await look(0, [videos], reach: 100) == [5, 10, 15, 20, -20])
+        #expect(try await look(5, [videos], reach: 100, limit: 2) == [10, 15, -15])
+        #expect(try await look(5, [videos], reach: 7) == [10, -12])
+        #expect(try await look(0, [videos, music], reach: .max) == [-20])
+        #expect(try await look(18, [], reach: .max) == [19, 20, -20])
+        #expect(try await look(20, [videos], reach: 100) == [-20])
+        #expect(try await look(99, [videos], reach: 100) == [-99])
+        await store.close()
+    }
+
     @Test func numbersAreNotUsedAgain() async throws {
         for number in 0..<3 { try await store.put([1], as: "key\(number)") }
         let last = try #require(try await store.events(after: 0, limit: 10).last).sequence

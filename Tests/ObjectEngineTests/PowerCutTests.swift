@@ -38,6 +38,8 @@ final class PowerCutProbe: FileSystemProbe {
         var synced: [Int: Int] = [:]
         var count = 0
         var isDead = false
+        /// The disk below the index, and how far a sync of its log covers it that is under way.
+        var index: (disk: IndexDisk, place: Int)?
     }
 
     private let names: Names
@@ -55,8 +57,19 @@ final class PowerCutProbe: FileSystemProbe {
     var isDead: Bool { state.withLock { $0.isDead } }
     var count: Int { state.withLock { $0.count } }
 
+    func die() { state.withLock { $0.isDead = true } }
+
+    /// Tells the disk below the index of the syncs that the store does itself.
+    func follow(_ disk: IndexDisk) { state.withLock { $0.index = (disk, 0) } }
+
+    /// Brings all changes of names to the disk.
+    func settleNames() { state.withLock { Self.settle(&$0) { _ in true } } }
+
     func willDo(_ step: FileSystemStep) throws(Errno) -> Int? {
         let isDead = state.withLock { state in
+            if case .synchronize(let path) = step, let index = state.index, path.hasSuffix("-wal") {
+                state.index?.place = index.disk.place(in: path)
+            }
             state.count += 1
             state.isDead = state.isDead || state.count >= cutAt
             return state.isDead
@@ -77,6 +90,9 @@ final class PowerCutProbe: FileSystemProbe {
                 state.pending.append(.add(path: path, file: file))
             case .write(let path, let count):
                 if let file = state.names[path] { state.written[file, default: 0] += count }
+            case .synchronize(let path) where path.hasSuffix("-wal"):
+                if let index = state.index { index.disk.synchronized(path, through: index.place) }
+                if names == .journalled { Self.settle(&state) { _ in true } }
             case .synchronize(let path):
                 guard let file = state.names[path] else { return }
                 state.synced[file] = state.written[file]

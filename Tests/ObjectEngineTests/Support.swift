@@ -95,6 +95,7 @@ extension ObjectStore {
     static func open(
         in directory: TemporaryDirectory,
         durability: Durability = .never,
+        syncInterval: Duration = DurableDatabase.syncInterval,
         probe: (any FileSystemProbe)? = nil
     ) async throws -> ObjectStore {
         try await open(
@@ -102,6 +103,7 @@ extension ObjectStore {
             durability: durability,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             now: { clock.now() },
+            syncInterval: syncInterval,
             probe: probe
         )
     }

@@ -17,11 +17,19 @@ struct S3Fixture: Sendable {
     static let time = Instant(seconds: 1_700_000_000)
     static let credentials = S3Credentials(accessKey: "access", secretKey: "secret")
 
+    /// In the header `Server` of answers from memory; the others have none.
+    static let nameInHotAnswers = "hot"
+
     let http: any TestClientProtocol
     let store: ObjectStore
 
     /// Runs `body` against a server with the bucket `bucket`.
-    static func run(_ body: @escaping @Sendable (S3Fixture) async throws -> Void) async throws {
+    ///
+    /// - Parameter storageRefusal: why the server takes no content.
+    static func run(
+        storageRefusal: @escaping @Sendable () -> String? = { nil },
+        _ body: @escaping @Sendable (S3Fixture) async throws -> Void
+    ) async throws {
         try await FileSystem.shared.withTemporaryDirectory { _, path in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             let store = try await ObjectStore.open(at: path, durability: .never, logger: logger, now: { time })
@@ -30,9 +38,11 @@ struct S3Fixture: Sendable {
                 domains: ["localhost", "s3.localhost"],
                 secret: secret,
                 notificationRefusal: { rule, _ in rule.targetName == "audit" ? nil : "nobody" },
+                storageRefusal: storageRefusal,
                 now: { time }
             )
-            let application = Application(responder: responder, server: S3Server.http1(), logger: logger)
+            let server = S3Server.http1(hot: (responder, Self.nameInHotAnswers))
+            let application = Application(responder: responder, server: server, logger: logger)
             try await application.test(.live) { http in
                 let fixture = S3Fixture(http: http, store: store)
                 try await fixture.send("PUT", "/bucket").expect(200)

@@ -16,7 +16,7 @@ import Testing
         return "PUT /bucket/key HTTP/1.1\r\nHost: localhost\r\n\(headers)Content-Length: \(length)\r\n\(extra)\r\n"
     }
 
-    private func connect<Result: Sendable>(
+    func connect<Result: Sendable>(
         _ s3: S3Fixture,
         _ body: (NIOAsyncChannelInboundStream<ByteBuffer>, NIOAsyncChannelOutboundWriter<ByteBuffer>) async throws ->
             Result

@@ -17,12 +17,12 @@ import Testing
     }
 
     /// An admission whose services have told that their queues hold those jobs.
-    func admission(_ queues: [(ServiceName, Resources, [Int64])], maximumPasses: Int = 64) -> (
+    func admission(_ queues: [(ServiceName, Resources, [Int64])], misfits: Int = 64) -> (
         Admission, [Admission.Action]
     ) {
-        var admission = Admission(capacity: Self.machine, maximumPasses: maximumPasses)
+        var admission = Admission(capacity: Self.machine, patience: Patience(misfits: misfits))
         var actions: [Admission.Action] = []
-        for (name, demand, _) in queues { _ = admission.serviceRegistered(name, demand: demand) }
+        for (name, demand, _) in queues { _ = admission.serviceRegistered(name, AdmissionTerms(demand: demand)) }
         for (name, _, jobs) in queues {
             actions += admission.loaded(jobs, of: name, after: 0, limit: Admission.window)
         }
@@ -31,7 +31,7 @@ import Testing
 
     @Test func asksForTheQueueOfANewService() {
         var admission = Admission(capacity: Self.machine)
-        let first = admission.serviceRegistered(alpha, demand: Self.small)
+        let first = admission.serviceRegistered(alpha, AdmissionTerms(demand: Self.small))
         #expect(first == [.load(alpha, after: 0, limit: Admission.window)])
         // Not asked twice while the answer is under way.
         #expect(admission.jobsAdded(to: alpha) == [])
@@ -71,7 +71,7 @@ import Testing
     @Test func aLargeJobIsNotStarved() {
         var (admission, _) = admission(
             [(alpha, Self.small, [1, 3, 4, 5, 6, 7, 8, 9, 10, 11]), (beta, Self.large, [2])],
-            maximumPasses: 3
+            misfits: 3
         )
         var started: [Int64] = []
         var running: [Int64] = [1, 3, 4, 5]
@@ -89,7 +89,7 @@ import Testing
 
     @Test func aJobThatCanNeverFitBlocksNobody() {
         let huge = Resources(cpu: MilliCPU(64_000), memory: .mebibytes(1))
-        let (admission, actions) = admission([(beta, huge, [1]), (alpha, Self.small, [2])], maximumPasses: 0)
+        let (admission, actions) = admission([(beta, huge, [1]), (alpha, Self.small, [2])], misfits: 0)
         #expect(actions.contains(.startJob(2, alpha)))
         guard case .demandsMoreThanCapacity = admission.reason(for: beta, demand: huge, isFirst: true) else {
             Issue.record("the reason does not name the capacity")
@@ -99,14 +99,15 @@ import Testing
 
     @Test func runsGoFirst() {
         var (admission, _) = admission([(alpha, Self.large, [1, 2])])
-        #expect(admission.runRequested(7, demand: Self.small) == [])
+        _ = admission.serviceRegistered(beta, AdmissionTerms(demand: Self.small))
+        #expect(admission.runRequested(7, of: beta) == [])
         #expect(admission.ended(.job(1)) == [.startRun(7)])
         #expect(admission.ended(.run(7)) == [.startJob(2, alpha)])
     }
 
     @Test func aWithdrawnRunGivesItsPlaceUp() {
         var (admission, _) = admission([(alpha, Self.large, [1, 2])])
-        _ = admission.runRequested(7, demand: Self.large)
+        _ = admission.runRequested(7, of: alpha)
         #expect(admission.runWithdrawn(7) == [])
         #expect(admission.ended(.job(1)) == [.startJob(2, alpha)])
     }
@@ -160,7 +161,8 @@ private struct Simulation {
 
     init(random: inout SeededGenerator) throws {
         let capacity = Resources(cpu: MilliCPU(4000), memory: .mebibytes(4096))
-        admission = Admission(capacity: capacity, maximumPasses: Int.random(in: 0...8, using: &random))
+        admission = Admission(
+            capacity: capacity, patience: Patience(misfits: Int.random(in: 0...8, using: &random)))
         var demands: [ServiceName: Resources] = [:]
         for index in 0..<Int.random(in: 1...5, using: &random) {
             demands[try ServiceName("s\(index)")] = Resources(
@@ -170,7 +172,7 @@ private struct Simulation {
         }
         self.demands = demands
         for (name, demand) in demands.sorted(by: { $0.key < $1.key }) {
-            perform(admission.serviceRegistered(name, demand: demand))
+            perform(admission.serviceRegistered(name, AdmissionTerms(demand: demand)))
         }
     }
 

@@ -34,7 +34,7 @@ private struct Transcript {
     }
 
     mutating func fail(_ id: Int64, _ setback: OutboxLine.Setback) -> Duration {
-        line.failed(id, setback, at: now, using: &random) - now
+        line.failed(id, setback, at: now, pause: line.pause(after: setback, of: id, using: &random)) - now
     }
 }
 
@@ -250,9 +250,13 @@ struct OutboxLinePropertyTests {
                 guard let id = world.active.sorted().randomElement(using: &random) else { break }
                 world.active.remove(id)
                 if world.isDown && !isCalm {
-                    line.failed(id, .destination(retryAfter: nil), at: world.now, using: &random)
+                    let setback = OutboxLine.Setback.destination(retryAfter: nil)
+                    let pause = line.pause(after: setback, of: id, using: &random)
+                    line.failed(id, setback, at: world.now, pause: pause)
                 } else if !isCalm, Int.random(in: 0..<5, using: &random) == 0 {
-                    let due = line.failed(id, .entry(retryAfter: nil), at: world.now, using: &random)
+                    let setback = OutboxLine.Setback.entry(retryAfter: nil)
+                    let pause = line.pause(after: setback, of: id, using: &random)
+                    let due = line.failed(id, setback, at: world.now, pause: pause)
                     world.rows[id]?.attempts += 1
                     world.rows[id]?.due = due
                 } else if let row = world.rows.removeValue(forKey: id) {

@@ -33,6 +33,17 @@ import Testing
         #expect(try ServeSettings(values, machine: root, environment: [:]).data == "/var/lib/apus")
     }
 
+    @Test func sharesLimitsAndReserves() throws {
+        let standard = try settings()
+        #expect(standard.shares.isEmpty && standard.queueLimit == nil && standard.diskReserve == nil)
+        let given = try settings(flags: [
+            "shares": "ada=3, bob=1,x=y=2", "queue-limit": "1000", "disk-reserve": "1Gi", "memory-reserve": "64Mi",
+        ])
+        #expect(given.shares == ["ada": 3, "bob": 1, "x=y": 2] && given.queueLimit == 1000)
+        #expect(given.diskReserve == .mebibytes(1024) && given.memoryReserve == .mebibytes(64))
+        #expect(try settings(flags: ["queue-limit": "none"]).queueLimit == nil)
+    }
+
     @Test func flagsBeatEnvironmentBeatsFile() throws {
         let file = #"{"listen": "127.0.0.1:1", "s3-listen": "127.0.0.1:1", "grace": 1}"#
         let environment = ["APUS_LISTEN": "127.0.0.1:2", "APUS_S3_LISTEN": "127.0.0.1:2"]
@@ -57,7 +68,9 @@ import Testing
         ("s3-endpoint", "store:9000"), ("s3-endpoint", "http://store/path"), ("sandbox", "vm"), ("network", "all"),
         ("cpu", "0"), ("cpu", "-1"), ("cpu", "two"), ("memory", "0"), ("memory", "1Zi"), ("grace", "soon"),
         ("grace", "-1s"), ("durability", "sometimes"), ("keep-jobs", "99999999d"), ("log-level", "loud"),
-        ("log-format", "xml"), ("max-event", ""),
+        ("shares", "ada"), ("shares", "ada=0"), ("shares", "ada=1,ada=2"), ("shares", "=1"), ("shares", "ada=10001"),
+        ("shares", ""), ("queue-limit", "0"), ("queue-limit", "-1"), ("queue-limit", "many"), ("disk-reserve", "0"),
+        ("memory-reserve", "some"), ("log-format", "xml"), ("max-event", ""),
     ])
     func namesAMalformedSetting(name: String, text: String) throws {
         #expect {

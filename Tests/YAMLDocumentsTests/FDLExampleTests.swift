@@ -53,9 +53,7 @@ struct FDLExampleTests {
         #expect(service.synchronous == .init(minimumScale: 1, maximumScale: 4))
         #expect(
             service.unsupportedFields().map { $0.prefix { $0 != ":" } } == [
-                "ephemeral_storage_request", "synchronous.min_scale", "synchronous.max_scale",
-                "image_pull_secrets", "vo",
-                "isolation_level",
+                "ephemeral_storage_request", "synchronous.min_scale", "image_pull_secrets", "vo", "isolation_level",
             ]
         )
     }

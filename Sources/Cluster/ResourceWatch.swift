@@ -1,0 +1,156 @@
+package import Logging
+import Metrics
+package import Model
+package import Scheduling
+import ServiceLifecycle
+package import StateStore
+import Synchronization
+
+/// Looks every second whether disk, memory and file descriptors suffice and whether somebody set the clock, and keeps
+/// the cluster from taking on more than it can hold.
+///
+/// What is short stops the start of jobs and runs; a short disk also stops uploads and `/job`. What runs goes on, reads and
+/// deletions go on, and all goes on by itself when there is enough again.
+package final class ResourceWatch: Service {
+    /// The wall clock, and one that grows evenly, also while the machine sleeps.
+    package typealias Clocks = @Sendable () -> (wall: Instant, even: Duration)
+
+    private struct State {
+        var pressure: Pressure
+        var clock = ClockWatch()
+    }
+
+    private let seen: Mutex<State>
+    private let scheduler: JobScheduler
+    private let state: ClusterState
+    private let deliverySignal: Signal
+    private let sample: @Sendable () async -> [Pressure.Resource: Pressure.Level]
+    private let clocks: Clocks
+    private let interval: Duration
+    private let logger: Logger
+    private let jumps = Counter(label: "apus_clock_jumps_total")
+
+    /// - Parameters:
+    ///   - reserves: what is kept back of a resource, in place of the standard.
+    ///   - sample: what is free now.
+    package init(
+        reserves: [Pressure.Resource: Int64] = [:],
+        scheduler: JobScheduler,
+        state: ClusterState,
+        deliverySignal: Signal,
+        sample: @escaping @Sendable () async -> [Pressure.Resource: Pressure.Level],
+        clocks: @escaping Clocks,
+        interval: Duration = .seconds(1),
+        logger: Logger
+    ) {
+        seen = Mutex(State(pressure: Pressure(reserves: reserves)))
+        self.scheduler = scheduler
+        self.state = state
+        self.deliverySignal = deliverySignal
+        self.sample = sample
+        self.clocks = clocks
+        self.interval = interval
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        await cancelWhenGracefulShutdown { [self] in
+            while !Task.isCancelled {
+                await look()
+                try? await Task.sleep(for: interval)  // Cancellation is seen by the loop.
+            }
+        }
+    }
+
+    /// Looks once; also before anything starts.
+    package func look() async {
+        let levels = await sample()
+        let (wall, even) = clocks()
+        let (changes, pressure, jump) = seen.withLock { seen in
+            let jump = seen.clock.observe(wall: wall, even: even)
+            return (seen.pressure.observe(levels, at: wall), seen.pressure, jump)
+        }
+        if !changes.isEmpty {
+            for change in changes { report(change) }
+            scheduler.hold(starts: pressure.reason, storage: pressure.storageReason)
+        }
+        if let jump { await clockWasSet(jump) }
+    }
+
+    private func report(_ change: Pressure.Change) {
+        let check = change.check
+        let metadata: Logger.Metadata = [
+            "resource": "\(change.resource.rawValue)", "free": "\(check.level.free)", "reserve": "\(check.marks.low)",
+        ]
+        if check.isShort {
+            logger.warning("nothing new is started: \(change.resource.shortage(check))", metadata: metadata)
+        } else {
+            logger.notice("enough again, short since \(change.before.rfc3339())", metadata: metadata)
+        }
+    }
+
+    /// Pauses between tries are measured by the wall clock, since they outlive the program; they move with it.
+    private func clockWasSet(_ jump: ClockWatch.Jump) async {
+        jumps.increment()
+        logger.warning(
+            "the wall clock was set; times that were agreed on move with it",
+            metadata: ["by.seconds": "\(jump.by.seconds)", "now": "\(jump.now.rfc3339())"]
+        )
+        do { try await state.moveSchedules(by: jump.by) } catch {
+            logger.warning("times in the store cannot be moved", metadata: ["error": "\(error)"])
+        }
+        deliverySignal.send()
+    }
+
+    /// Whether what is old by the wall clock may be deleted: not in the first hour after the clock went far forwards.
+    package var trustsAges: Bool {
+        let even = clocks().even
+        return seen.withLock { $0.clock.trustsAges(even: even) }
+    }
+
+    /// The resources, each with whether it is short.
+    package var shortages: [Pressure.Resource: Bool] { seen.withLock { $0.pressure.checks.mapValues(\.isShort) } }
+
+    // MARK: Health
+
+    /// `/health?verbose`: each check, its state, since when, what to do.
+    package func healthJSON() -> JSONValue {
+        let even = clocks().even
+        let (checks, clock) = seen.withLock { ($0.pressure.checks, $0.clock) }
+        var list = Pressure.Resource.allCases.compactMap { resource in checks[resource].map { Self.json(resource, $0) }
+        }
+        list.append(Self.json(clock, trustsAges: clock.trustsAges(even: even)))
+        let isShort = checks.values.contains(where: \.isShort)
+        return .object([
+            "status": .string(isShort ? "short" : "ok"),
+            "starts": .bool(!isShort),
+            "stores": .bool(scheduler.storageRefusal == nil),
+            "checks": .array(list),
+        ])
+    }
+
+    private static func json(_ resource: Pressure.Resource, _ check: Pressure.Check) -> JSONValue {
+        var object: JSONObject = [
+            "name": .string(resource.rawValue), "state": .string(check.isShort ? "short" : "ok"),
+            "since": .string(check.since.rfc3339()), "free": .integer(check.level.free),
+            "total": .integer(check.level.total), "reserve": .integer(check.marks.low),
+            "enough": .integer(check.marks.enough),
+        ]
+        if check.isShort { object["advice"] = .string(resource.shortage(check)) }
+        return .object(object)
+    }
+
+    private static func json(_ clock: ClockWatch, trustsAges: Bool) -> JSONValue {
+        var object: JSONObject = ["name": .string("clock"), "state": .string(trustsAges ? "ok" : "set forwards")]
+        if let jump = clock.lastJump {
+            object["since"] = .string(jump.now.rfc3339())
+            object["set_by_seconds"] = .double(jump.by.seconds)
+        }
+        if !trustsAges {
+            object["advice"] = .string(
+                "the wall clock went far forwards; nothing is deleted for its age for an hour: check the machine's time"
+            )
+        }
+        return .object(object)
+    }
+}

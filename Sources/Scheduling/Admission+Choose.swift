@@ -1,0 +1,148 @@
+import DequeModule
+import Model
+
+extension Admission {
+    /// A place in the order of who goes next; less goes first.
+    private struct Rank: Comparable {
+        /// Nothing goes before it; the longer it was passed over, the sooner.
+        let urgency: Int
+        let position: Double
+        let priority: Int
+        let lastTurn: UInt64
+        let name: ServiceName
+
+        static func < (left: Rank, right: Rank) -> Bool {
+            if left.urgency != right.urgency { return left.urgency > right.urgency }
+            if left.position != right.position { return left.position < right.position }
+            if left.priority != right.priority { return left.priority > right.priority }
+            if left.lastTurn != right.lastTurn { return left.lastTurn < right.lastTurn }
+            return left.name < right.name
+        }
+    }
+
+    /// Starts what may start, and asks for jobs where few are left in memory.
+    mutating func admit() -> [Action] {
+        guard !isStopping, hold == nil else { return [] }
+        var actions: [Action] = []
+        refill(&actions)
+        var hasPlace = true
+        while hasPlace { hasPlace = startOne(&actions) }
+        return actions
+    }
+
+    /// Starts a run or a job; false where nothing can start.
+    private mutating func startOne(_ actions: inout [Action]) -> Bool {
+        let candidates = candidates()
+        let runComesFirst = candidates.isEmpty || runStreak < patience.runStreak
+        if runComesFirst, let (name, demand) = nextRun() {
+            // A run that waits for room goes first: jobs would keep the room taken for ever.
+            guard demand.fits(in: free), let run = lines[name]?.runs.popFirst() else { return false }
+            if lines[name]?.runs.isEmpty != false { withRuns.remove(name) }
+            if !candidates.isEmpty { runStreak += 1 }
+            start(.run(run), of: name)
+            lines[name]?.lastRun = turn
+            for candidate in candidates { lines[candidate.name]?.passes += 1 }
+            actions.append(.startRun(run))
+            return true
+        }
+        guard let name = nextJob(candidates), let job = lines[name]?.waiting.popFirst() else { return false }
+        runStreak = 0
+        start(.job(job), of: name)
+        lines[name]?.passes = 0
+        lines[name]?.misfits = 0
+        lines[name]?.lastTurn = turn
+        actions.append(.startJob(job, name))
+        if (lines[name]?.waiting.count ?? 0) <= Self.lowWindow { refill(&actions) }
+        return true
+    }
+
+    private mutating func start(_ ticket: Ticket, of name: ServiceName) {
+        guard let terms = lines[name]?.terms else { return }
+        turn += 1
+        let charge = shares.start(terms.owner, terms.demand, expected: lines[name]?.meanSeconds ?? 1)
+        held[ticket] = Held(service: name, owner: terms.owner, demand: terms.demand, charge: charge)
+        lines[name]?.underWay.add(terms.demand, isRun: ticket.isRun)
+        free = free - terms.demand
+    }
+
+    // MARK: Runs
+
+    /// The service whose run goes next: who has waited longest for a turn, and may have one more.
+    private func nextRun() -> (ServiceName, Resources)? {
+        var best: (lastRun: UInt64, name: ServiceName, demand: Resources)?
+        for name in withRuns {
+            guard let line = lines[name], !line.terms.isPaused, line.terms.demand.fits(in: capacity),
+                line.terms.limit(under: line.underWay, isRun: true) == nil
+            else { continue }
+            if let best, (best.lastRun, best.name) <= (line.lastRun, name) { continue }
+            best = (line.lastRun, name, line.terms.demand)
+        }
+        return best.map { ($0.name, $0.demand) }
+    }
+
+    // MARK: Jobs
+
+    /// The services whose first job could start now but for its turn and its size.
+    private mutating func candidates() -> [Rank] {
+        shares.setPresent(
+            Set(active.compactMap { name in lines[name].flatMap { $0.terms.isPaused ? nil : $0.terms.owner } }))
+        let eligible = active.filter { name in lines[name].map(isEligible) ?? false }
+        let count = eligible.count
+        return eligible.compactMap { name in lines[name].map { rank(name, $0, among: count) } }
+    }
+
+    private func isEligible(_ line: Line) -> Bool {
+        !line.waiting.isEmpty && !line.terms.isPaused && line.terms.demand.fits(in: capacity)
+            && line.terms.limit(under: line.underWay, isRun: false) == nil
+    }
+
+    private func rank(_ name: ServiceName, _ line: Line, among services: Int) -> Rank {
+        let isUrgent = line.misfits >= patience.misfits && line.misfits > 0 || line.passes >= patience.turns * services
+        let isOverdue = line.passes >= max(1, patience.priority) * services
+        return Rank(
+            urgency: isUrgent ? 1 + line.passes : 0, position: shares.position(of: line.terms.owner),
+            priority: isOverdue ? .max : line.terms.priority, lastTurn: line.lastTurn, name: name
+        )
+    }
+
+    /// The service whose next job starts now, if any; remembers who was passed over.
+    private mutating func nextJob(_ candidates: [Rank]) -> ServiceName? {
+        var chosen: Rank?
+        var urgent: Rank?
+        for candidate in candidates {
+            if candidate.urgency > 0, urgent.map({ candidate < $0 }) ?? true { urgent = candidate }
+            guard chosen.map({ candidate < $0 }) ?? true, lines[candidate.name]?.terms.demand.fits(in: free) == true
+            else { continue }
+            chosen = candidate
+        }
+        // Room is kept for what has waited too long.
+        if let urgent, urgent.name != chosen?.name { return nil }
+        guard let chosen else { return nil }
+        for candidate in candidates where candidate.name != chosen.name {
+            lines[candidate.name]?.passes += 1
+            if candidate < chosen { lines[candidate.name]?.misfits += 1 }
+        }
+        return chosen.name
+    }
+
+    // MARK: The queue on disk
+
+    /// Asks for jobs of the services that have few in memory and may have more; forgets those that have none.
+    private mutating func refill(_ actions: inout [Action]) {
+        var idle: [ServiceName] = []
+        for name in active {
+            guard let line = lines[name] else {
+                idle.append(name)
+                continue
+            }
+            guard line.waiting.count <= Self.lowWindow, line.loadingAfter == nil, !line.terms.isPaused else { continue }
+            if line.mayHaveMore {
+                lines[name]?.loadingAfter = line.lastLoaded
+                actions.append(.load(name, after: line.lastLoaded, limit: Self.window))
+            } else if line.waiting.isEmpty {
+                idle.append(name)
+            }
+        }
+        for name in idle { active.remove(name) }
+    }
+}
