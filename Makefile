@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 SECONDS ?= 120
 SEED ?=
 # What it is known to find (Benchmarks/CHAOS.md), which `make chaos` shows and `make test` leaves out.
-CHAOS_KNOWN := --tolerate doubled,webhook,infrastructure --without disk-full,clock,few-descriptors
+CHAOS_KNOWN := --tolerate doubled,webhook,infrastructure --without disk-full,clock,flood
 RELEASE := .build/release/apus
 RELEASE_FLAGS := -c release --product apus --static-swift-stdlib
 

@@ -77,7 +77,8 @@ let rooms: [[Target]] = [
         ["Model", "S3Wire", "DurableSQLite", crypto, grdb, logging, nioCore, nioPosix, nioFileSystem, systemPackage],
         tests: [grdbSQLite]
     ),
-    room("StateStore", ["Model", "DurableSQLite", grdb, logging, systemPackage], tests: ["LoopbackServer"]),
+    room(
+        "StateStore", ["Model", "Scheduling", "DurableSQLite", grdb, logging, systemPackage], tests: ["LoopbackServer"]),
     room("Sandboxes", ["Model", logging, subprocess, systemPackage, nioCore, nioPosix]),
     room(
         "Providers",

@@ -49,18 +49,21 @@ extension APIClient {
     /// One page of jobs, of one service or of all.
     ///
     /// - Parameters:
-    ///   - state: only jobs in that state.
+    ///   - state: only jobs in that state, or in those, separated by commas.
+    ///   - since: only jobs that ended then or later.
     ///   - after: the `next` of the page before.
     /// - Throws: `notFound` also where the cluster is not Apus; `invalid` for an unknown state; the usual.
     package func jobs(
         of service: String? = nil,
         state: String? = nil,
+        since: Instant? = nil,
         limit: Int = 100,
         after: String? = nil
     ) async throws(APIClientError) -> JobPage {
         var request = APIRequest(.GET, "apus", "v1", "jobs", subject: "the list of jobs")
         if let service { request.query.append(("service", service)) }
         if let state { request.query.append(("state", state)) }
+        if let since { request.query.append(("since", since.rfc3339(fractionDigits: 9))) }
         request.query.append(("limit", "\(limit)"))
         if let after { request.query.append(("after", after)) }
         let answer = try await document(request)

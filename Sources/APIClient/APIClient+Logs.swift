@@ -64,7 +64,18 @@ extension APIClient {
         follow: Bool = false,
         receive: (ByteBuffer) async throws -> Void
     ) async throws(APIClientError) {
-        var request = APIRequest(.GET, "system", "logs", service, job, subject: "the log of job \"\(job)\"")
+        let request = APIRequest(.GET, "system", "logs", service, job, subject: "the log of job \"\(job)\"")
+        try await log(request, timestamps: timestamps, follow: follow, receive: receive)
+    }
+
+    /// Asks for a log and hands it out as it comes.
+    func log(
+        _ request: APIRequest,
+        timestamps: Bool,
+        follow: Bool,
+        receive: (ByteBuffer) async throws -> Void
+    ) async throws(APIClientError) {
+        var request = request
         if follow { request.query.append(("follow", "true")) }
         if timestamps { request.query.append(("timestamps", "true")) }
         // The head of a followed log may come only with the job's first line.

@@ -5,6 +5,10 @@ package struct ClusterError: Error, CustomStringConvertible {
         case invalid
         case notFound
         case alreadyExists
+        /// It does not fit what is there: the state of a job, a request under way.
+        case conflict
+        /// The key of the request belongs to another request.
+        case mismatch
         /// The caller may not do that.
         case forbidden
         /// Larger than a configured limit.

@@ -15,14 +15,14 @@ import Darwin
 ///     boot-id           which start of the machine the cluster ran under last
 ///     lock              held with flock(2) while a cluster runs; names its process
 ///     credentials.json  the administrator's password and S3 keys
-///     state.sqlite      services, jobs, deliveries
+///     state.sqlite      services, jobs and their attempts, deliveries
 ///     objects/          the object store
 ///     images/           root file systems of containers
 ///     services/NAME/V/  script and configuration of version V of a service
 ///     work/             folders of invocations under way
 ///     deliveries/JOB/   results that wait for another cluster
 ///     events/           events of waiting jobs that are too large for the database
-///     logs/SERVICE/     one log a job
+///     logs/SERVICE/     one log an attempt
 package struct DataDirectory: Sendable {
     /// Format of the directory; a directory with a higher number is left untouched.
     package static let version = 1

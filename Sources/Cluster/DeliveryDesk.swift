@@ -24,6 +24,7 @@ package struct DeliveryDesk: Sendable {
     private let state: ClusterState
     private let deliveries: DeliveryService
     private let webhooks: WebhookService
+    private let steps: JobSteps
     private let now: @Sendable () -> Instant
     private let logger: Logger
 
@@ -32,6 +33,7 @@ package struct DeliveryDesk: Sendable {
         state: ClusterState,
         deliveries: DeliveryService,
         webhooks: WebhookService,
+        steps: JobSteps,
         now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
@@ -39,6 +41,7 @@ package struct DeliveryDesk: Sendable {
         self.state = state
         self.deliveries = deliveries
         self.webhooks = webhooks
+        self.steps = steps
         self.now = now
         self.logger = logger
     }
@@ -103,7 +106,7 @@ package struct DeliveryDesk: Sendable {
                     to: destination, message: message, at: now(), limit: Self.batch)
                 guard !lost.dropped.isEmpty else { break }
                 count += lost.dropped.count
-                await data.remove(lost, logger)
+                await steps.perform(lost, in: data, logger)
             }
             deliveries.withdrawn()
         }
@@ -122,19 +125,19 @@ package struct DeliveryDesk: Sendable {
     }
 }
 
-extension DataDirectory {
-    /// Removes the files of deliveries that were given up.
-    func remove(_ lost: DroppedDeliveries, _ logger: Logger) async {
-        let deliveries = deliveries
+extension JobSteps {
+    /// Removes the files of deliveries that were given up, and ends the jobs that have nothing else to deliver.
+    func perform(_ lost: DroppedDeliveries, in data: DataDirectory, _ logger: Logger) async {
+        let deliveries = data.deliveries
         do {
             try await Folder.offload {
                 for (job, file) in lost.files {
                     try Folder.removeFile(deliveries.appending(job.text).appending(file))
                 }
-                for job in lost.ended { try Folder.remove(deliveries.appending(job.text)) }
             }
         } catch {
             logger.warning("files of deliveries that were given up are left", metadata: ["error": "\(error)"])
         }
+        for end in lost.ended { await perform(end) }
     }
 }

@@ -27,6 +27,7 @@ package final class DeliveryService: Service {
     private let hold: @Sendable (ByteCount?) -> Void
     private let isHolding = Atomic(false)
     private let signal: Signal
+    private let steps: JobSteps
     private let now: @Sendable () -> Instant
     private let logger: Logger
     private let lines = Mutex<[String: Line]>([:])
@@ -55,6 +56,7 @@ package final class DeliveryService: Service {
         quota: DeliveryQuota? = nil,
         hold: @escaping @Sendable (ByteCount?) -> Void = { _ in },
         signal: Signal,
+        steps: JobSteps,
         now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
@@ -67,6 +69,7 @@ package final class DeliveryService: Service {
         self.quota = quota
         self.hold = hold
         self.signal = signal
+        self.steps = steps
         self.now = now
         self.logger = logger
     }
@@ -98,7 +101,8 @@ package final class DeliveryService: Service {
         while !Task.isCancelled {
             do {
                 return StorageOutbox.Context(
-                    data: data, state: state, catalog: catalog, httpClient: httpClient, paces: LinkPaces(now: now),
+                    data: data, state: state, catalog: catalog, steps: steps, httpClient: httpClient,
+                    paces: LinkPaces(now: now),
                     partSize: partSize, newestAtStart: try await state.newestDelivery(),
                     arrived: { [self] in if isHolding.load(ordering: .relaxed) { signal.send() } },
                     now: now, logger: logger)
@@ -166,7 +170,7 @@ package final class DeliveryService: Service {
                 at: now(), limit: Self.batch)
             guard !lost.dropped.isEmpty else { return }
             dropped.increment(by: lost.dropped.count)
-            await data.remove(lost, logger)
+            await steps.perform(lost, in: data, logger)
             for line in lines.withLock({ Array($0.values) }) { line.runner.withdrawn() }
             for delivery in lost.dropped {
                 logger.warning(

@@ -69,11 +69,18 @@ package final class Housekeeper: Service {
         let oldest = now() - retention.age
         while true {
             let removed = try await state.deleteEnded(before: oldest, limit: Self.batch)
-            for (service, job) in removed { try await logs.remove(service, job) }
+            for (service, job) in removed { try await removeFiles(of: job, service) }
             if removed.count < Self.batch { break }
             try Task.checkCancellation()
         }
         try await trimLogs()
+    }
+
+    private func removeFiles(of job: JobName, _ service: ServiceName) async throws {
+        try await logs.remove(service, job)
+        // A job that failed may have a large event still.
+        let event = data.events.appending(job.text)
+        try await Folder.offload { try Folder.removeFile(event) }
     }
 
     private func trimLogs() async throws {
@@ -81,10 +88,10 @@ package final class Housekeeper: Service {
         let removed: Int = try await Folder.offload {
             var logs: [(path: FilePath, size: Int64, modified: Int64)] = []
             for service in try Folder.entries(folder) where service.isFolder {
-                let inner = folder.appending(service.name)
-                logs += try Folder.entries(inner).filter(\.isRegularFile).map {
-                    (inner.appending($0.name), $0.size, $0.modified)
-                }
+                let entries = try Folder.entries(service.path)
+                // Those of later attempts are one folder deeper.
+                let later = try entries.filter(\.isFolder).flatMap { try Folder.entries($0.path) }
+                logs += (entries + later).filter(\.isRegularFile).map { ($0.path, $0.size, $0.modified) }
             }
             var total = logs.reduce(0) { $0 + $1.size }
             var removed = 0

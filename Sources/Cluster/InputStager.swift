@@ -42,20 +42,28 @@ struct InputStager: Sendable {
     /// The kernel takes no larger variable (`MAX_ARG_STRLEN`, 32 pages), with its name and the end.
     private static let maximumVariable = 128 << 10
 
+    /// Bringing in more than this takes its time.
+    static let longWay = ByteCount.mebibytes(16)
+
     let store: ObjectStore
 
-    /// Stages an event that lies in a file.
-    func stage(file: FilePath, for service: RegisteredService, in folder: WorkFolder) async throws -> PreparedInput {
-        let bytes = try await Folder.offload { try Folder.readFile(file) }
-        return try await stage(event: bytes, for: service, in: folder)
+    /// How much an event says that there is to be brought in.
+    func size(of bytes: [UInt8], for service: RegisteredService) -> ByteCount {
+        guard !service.definition.fileStageIn, let object = localObject(of: InvocationEvent.classify(bytes)),
+            !object.isRemoval
+        else { return .zero }
+        let size = object.document["Records"]?[0]?["s3"]?["object"]?["size"]?.integerValue
+        return ByteCount(max(0, size ?? 0))
     }
 
     /// Stages what an event names, or the event itself.
     ///
     /// - Throws: `JobFailure` where the object is gone.
-    func stage(event bytes: [UInt8], for service: RegisteredService, in folder: WorkFolder) async throws
-        -> PreparedInput
-    {
+    func stage(
+        event bytes: [UInt8],
+        for service: RegisteredService,
+        in folder: WorkFolder
+    ) async throws -> PreparedInput {
         let event = InvocationEvent.classify(bytes)
         var input = PreparedInput(event: event)
         for (name, value) in event.queryParameters { input.environment["CONT_VAR_\(name)"] = value }
@@ -104,7 +112,7 @@ struct InputStager: Sendable {
     ) async throws {
         let name = object.fileName
         guard !name.isEmpty, name != ".", name != "..", name.utf8.count <= 255 else {
-            throw JobFailure(message: "the last part of the key \"\(object.key)\" cannot be the name of a file")
+            throw JobFailure(.input, message: "the last part of the key \"\(object.key)\" cannot be the name of a file")
         }
         while let record = try await find(object) {
             do throws(ObjectStoreError) {
@@ -118,6 +126,7 @@ struct InputStager: Sendable {
             }
         }
         throw JobFailure(
+            .input,
             message:
                 "the object \(object.bucket)/\(object.key) is not there any more; it was deleted before the job ran"
         )

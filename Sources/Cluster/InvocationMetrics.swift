@@ -13,20 +13,28 @@ final class InvocationMetrics: Sendable {
     private let succeeded = Counter(label: "apus_jobs_ended_total", dimensions: [("state", "succeeded")])
     private let failed = Counter(label: "apus_jobs_ended_total", dimensions: [("state", "failed")])
     private let cancelled = Counter(label: "apus_jobs_ended_total", dimensions: [("state", "cancelled")])
+    private let dead = Counter(label: "apus_jobs_ended_total", dimensions: [("state", "dead")])
+    private let attempts = Dictionary(
+        uniqueKeysWithValues: AttemptOutcome.allCases.map {
+            ($0, Counter(label: "apus_job_attempts_total", dimensions: [("outcome", $0.rawValue)]))
+        })
 
     func waited(_ created: Instant, _ started: Instant) { wait.recordNanoseconds((started - created).nanoseconds) }
 
-    func ended(_ state: JobState, _ result: AttemptResult) {
-        if let duration = result.stageIn { stageIn.recordNanoseconds(duration.nanoseconds) }
-        if let duration = result.run { run.recordNanoseconds(duration.nanoseconds) }
-        if let duration = result.stageOut { stageOut.recordNanoseconds(duration.nanoseconds) }
-        switch state {
+    func ended(_ job: JobRecord) {
+        if let duration = job.stageIn { stageIn.recordNanoseconds(duration.nanoseconds) }
+        if let duration = job.run { run.recordNanoseconds(duration.nanoseconds) }
+        if let duration = job.stageOut { stageOut.recordNanoseconds(duration.nanoseconds) }
+        switch job.state {
         case .succeeded: succeeded.increment()
         case .failed: failed.increment()
         case .cancelled: cancelled.increment()
+        case .dead: dead.increment()
         case .queued, .stagingIn, .running, .stagingOut, .delivering: break
         }
     }
+
+    func attemptEnded(_ outcome: AttemptOutcome) { attempts[outcome]?.increment() }
 
     func stagedIn(_ size: ByteCount) { bytesIn.increment(by: size.bytes) }
     func stagedOut(_ size: ByteCount) { bytesOut.increment(by: size.bytes) }

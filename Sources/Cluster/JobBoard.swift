@@ -15,21 +15,20 @@ package struct JobView: Sendable {
 
 /// Posts, lists, follows and removes jobs.
 package final class JobBoard: Sendable {
-    /// Events up to this size are kept in the database, larger ones in a file.
-    private static let inlineEvent = 64 << 10
     /// How many ended jobs are removed in one transaction.
-    private static let batch = 500
+    static let batch = 500
 
-    private let data: DataDirectory
-    private let state: ClusterState
-    private let catalog: ServiceCatalog
-    private let scheduler: JobScheduler
-    private let logs: JobLogs
-    private let lines: DeliveryLineReasons
-    private let queueLimit: Int?
-    private let now: @Sendable () -> Instant
+    let data: DataDirectory
+    let state: ClusterState
+    let catalog: ServiceCatalog
+    let scheduler: JobScheduler
+    let logs: JobLogs
+    let steps: JobSteps
+    let lines: DeliveryLineReasons
+    let queueLimit: Int?
+    let now: @Sendable () -> Instant
     /// Names that other clusters gave and that are being posted right now.
-    private let names = Mutex<Set<JobName>>([])
+    let names = Mutex<Set<JobName>>([])
 
     /// - Parameter queueLimit: how many jobs of all services together may wait; `nil` for no limit.
     package init(
@@ -38,6 +37,7 @@ package final class JobBoard: Sendable {
         catalog: ServiceCatalog,
         scheduler: JobScheduler,
         logs: JobLogs,
+        steps: JobSteps,
         lines: DeliveryLineReasons = DeliveryLineReasons(),
         queueLimit: Int? = nil,
         now: @escaping @Sendable () -> Instant
@@ -48,60 +48,9 @@ package final class JobBoard: Sendable {
         self.catalog = catalog
         self.scheduler = scheduler
         self.logs = logs
+        self.steps = steps
         self.queueLimit = queueLimit
         self.now = now
-    }
-
-    // MARK: Posting
-
-    /// Queues a job with that event; durable when this returns.
-    ///
-    /// - Parameter name: what another cluster calls the job; a new name where `nil`.
-    /// - Throws: `ClusterError` with `notFound`, `alreadyExists`, `busy` where too many wait, `unavailable` where the disk has
-    ///   no room, `failed`.
-    package func post(
-        _ event: [UInt8],
-        to service: ServiceName,
-        name: JobName?,
-        principal: String
-    ) async throws -> JobName {
-        guard catalog[service] != nil else { throw Self.noService(service) }
-        try scheduler.checkStorage()
-        guard let name else {
-            return try await post(event, to: service, as: JobName(service: service, unique: UniqueID.uuid()), principal)
-        }
-        // Before the event's file is written: it must not replace that of another job.
-        guard names.withLock({ $0.insert(name).inserted }) else { throw Self.nameIsTaken(name) }
-        defer { _ = names.withLock { $0.remove(name) } }
-        do {
-            guard try await state.job(named: name) == nil else { throw Self.nameIsTaken(name) }
-        } catch { throw Self.translate(error) }
-        return try await post(event, to: service, as: name, principal)
-    }
-
-    private func post(
-        _ event: [UInt8],
-        to service: ServiceName,
-        as name: JobName,
-        _ principal: String
-    ) async throws -> JobName {
-        let isInline = event.count <= Self.inlineEvent
-        let path = data.events.appending(name.text)
-        if !isInline { try await Folder.offload { try Folder.writeDurably(path, event, mode: 0o600) } }
-        do {
-            try await state.enqueue(
-                NewJob(
-                    name: name, service: service, eventSequence: nil, input: nil, principal: principal,
-                    event: isInline ? event : nil, created: now()
-                ),
-                limits: QueueLimits(service: catalog[service]?.definition.queue.limit, cluster: queueLimit)
-            )
-        } catch {
-            if !isInline { try? await Folder.offload { try Folder.removeFile(path) } }
-            throw Self.translate(error, retryAfter: scheduler.expectedPause(of: service))
-        }
-        scheduler.jobsAdded(to: service)
-        return name
     }
 
     // MARK: Reading
@@ -136,7 +85,9 @@ package final class JobBoard: Sendable {
         if record.state == .queued, let service = catalog[record.service] {
             if heads[record.service] == nil { heads[record.service] = try await state.firstWaiting(of: record.service) }
             let isFirst = heads[record.service].map { $0 == record.number } ?? true
-            view.reason = scheduler.reason(for: record.service, demand: service.demand, isFirst: isFirst).description
+            view.reason =
+                record.waitReason
+                ?? scheduler.reason(for: record.service, demand: service.demand, isFirst: isFirst).description
         }
         if record.state == .delivering {
             view.deliveries = try await state.deliveries(of: record.number)
@@ -152,20 +103,33 @@ package final class JobBoard: Sendable {
     package func counts() async throws -> [JobState: Int] { try await state.jobCounts() }
     package func deliveryCount() async throws -> Int { try await state.deliveryCount() }
 
-    /// The log of a job; with `follow`, until its attempt has ended.
+    /// The log of a job's attempt; with `follow`, until the attempt has ended.
     ///
-    /// - Throws: `ClusterError` with `notFound` where the service has no such job.
-    package func log(_ name: JobName, of service: ServiceName, follow: Bool) async throws -> LogRecords {
-        let job = try await job(name, of: service)
-        if follow, job.record.state == .queued {
-            logs.announce(service, name)
+    /// - Parameter attempt: the last one where `nil`; of a job that waits, with `follow`, the next one.
+    /// - Throws: `ClusterError` with `notFound` where the service has no such job, or the job no such attempt.
+    package func log(
+        _ name: JobName,
+        of service: ServiceName,
+        attempt wanted: Int? = nil,
+        follow: Bool
+    ) async throws -> LogRecords {
+        let job = try await job(name, of: service).record
+        let awaitsNext = follow && job.state == .queued
+        let attempt = wanted ?? (awaitsNext ? job.attempts + 1 : max(1, job.attempts))
+        guard (1...max(1, job.attempts + (awaitsNext ? 1 : 0))).contains(attempt) else {
+            throw ClusterError(
+                code: .notFound,
+                message: "the job \"\(name)\" has \(job.attempts) attempts, and none of number \(attempt)")
+        }
+        if awaitsNext, attempt > job.attempts {
+            logs.announce(service, name, attempt: attempt)
             // It may have run to its end while the place was made.
-            let again = try await self.job(name, of: service)
-            if again.record.finished != nil || again.record.state == .delivering {
-                logs.ended(logs.path(service, name))
+            let again = try await self.job(name, of: service).record
+            if again.state.isFinal || (again.attempts >= attempt && !again.state.holdsResources) {
+                logs.ended(logs.path(service, name, attempt: attempt))
             }
         }
-        return logs.records(service, name, follow: follow && job.record.finished == nil)
+        return logs.records(service, name, attempt: attempt, follow: follow && job.finished == nil)
     }
 
     // MARK: Removing
@@ -185,7 +149,7 @@ package final class JobBoard: Sendable {
     package func removeAll(of service: ServiceName, includingUnsuccessful: Bool) async throws {
         guard catalog[service] != nil else { throw Self.noService(service) }
         do {
-            let states: Set<JobState> = includingUnsuccessful ? [.succeeded, .failed, .cancelled] : [.succeeded]
+            let states: Set<JobState> = includingUnsuccessful ? [.succeeded, .failed, .cancelled, .dead] : [.succeeded]
             while true {
                 let names = try await state.deleteEnded(of: service, states: states, limit: Self.batch)
                 for name in names { try await removeFiles(of: name, service) }
@@ -205,9 +169,8 @@ package final class JobBoard: Sendable {
         } catch { throw Self.translate(error) }
     }
 
-    private func removeFiles(of name: JobName, _ service: ServiceName) async throws {
+    func removeFiles(of name: JobName, _ service: ServiceName) async throws {
         try await logs.remove(service, name)
-        logs.ended(logs.path(service, name))
         let event = data.events.appending(name.text)
         let deliveries = data.deliveries.appending(name.text)
         try await Folder.offload {
@@ -222,11 +185,11 @@ package final class JobBoard: Sendable {
         ClusterError(code: .notFound, message: "there is no service \"\(name)\"")
     }
 
-    private static func nameIsTaken(_ name: JobName) -> ClusterError {
+    static func nameIsTaken(_ name: JobName) -> ClusterError {
         ClusterError(code: .alreadyExists, message: "a job \"\(name)\" exists already")
     }
 
-    private static func translate(_ error: any Error, retryAfter: Duration? = nil) -> ClusterError {
+    static func translate(_ error: any Error, retryAfter: Duration? = nil) -> ClusterError {
         if let known = error as? ClusterError { return known }
         guard let error = error as? StateStoreError else {
             return ClusterError(code: .failed, message: "the job could not be handled", cause: error)

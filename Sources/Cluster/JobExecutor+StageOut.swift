@@ -1,6 +1,7 @@
 import Logging
 import Model
 import ObjectEngine
+import Scheduling
 package import StateStore
 import SystemPackage
 
@@ -15,28 +16,30 @@ import Darwin
 extension JobExecutor {
     /// Copies results to where they belong: into this cluster's store at once, for other storages into the job's delivery folder.
     ///
-    /// May be repeated after a crash: a result that is there already is overwritten by the same bytes.
+    /// May be repeated after a crash: the store remembers what this job has put, and what waits for other storages is
+    /// committed together with the end of the attempt.
     func stageOut(_ attempt: inout Attempt, in folder: WorkFolder) async throws {
         let start = ContinuousClock.now
-        let job = attempt.job
         let output = folder.output
         let files = try await Folder.offload { try Folder.files(below: output) }
+        let succeeded: [JobLifeCycle.Event] = attempt.job.state == .stagingOut ? [] : [.scriptSucceeded]
         if files.isEmpty || attempt.service.definition.output.isEmpty {
             attempt.result.stageOut = .zero
-            return await end(job, as: .succeeded, result: attempt.result)
+            attempt.job = try await record(
+                succeeded + [.resultsStored(awaitingDelivery: false)], of: attempt)
+            return
         }
-        try await state.advance(job.number, to: .stagingOut, attempts: job.attempts, result: attempt.result)
-        attempt.job.state = .stagingOut
-        let deliveries = try await distribute(files, of: attempt.service, for: job.name, principal: job.principal)
+        if !succeeded.isEmpty { attempt.job = try await record(succeeded, of: attempt) }
+        let owner = steps.owner(of: attempt.job)
+        let deliveries = try await distribute(
+            files, of: attempt.service, for: attempt.job.name, principal: attempt.job.principal, owner: owner)
         attempt.result.stageOut = ContinuousClock.now - start
-        guard !deliveries.isEmpty else {
-            return await end(job, as: .succeeded, result: attempt.result)
-        }
-        try await state.deliver(deliveries, of: job.number, at: now(), result: attempt.result)
-        deliverySignal.send()
+        attempt.job = try await record(
+            [.resultsStored(awaitingDelivery: !deliveries.isEmpty)], of: attempt, deliveries: deliveries)
+        guard !deliveries.isEmpty else { return }
         logger.info(
             "results wait for delivery",
-            metadata: ["job.name": "\(job.name)", "deliveries": "\(deliveries.count)"]
+            metadata: ["job.name": "\(attempt.job.name)", "deliveries": "\(deliveries.count)"]
         )
     }
 
@@ -50,7 +53,7 @@ extension JobExecutor {
         principal: String
     ) async throws {
         guard !files.isEmpty, !service.definition.output.isEmpty else { return }
-        let deliveries = try await distribute(files, of: service, for: name, principal: principal)
+        let deliveries = try await distribute(files, of: service, for: name, principal: principal, owner: nil)
         guard !deliveries.isEmpty else { return }
         let job = NewJob(
             name: name, service: service.name, eventSequence: nil, input: nil, principal: principal, event: nil,
@@ -61,22 +64,27 @@ extension JobExecutor {
     }
 
     /// Puts what belongs into this cluster's store there, and the rest into the job's delivery folder, durably.
+    ///
+    /// - Parameter owner: for whom the store remembers what was put; `nil` where nobody asks again.
     private func distribute(
         _ files: [Folder.FoundFile],
         of service: RegisteredService,
         for job: JobName,
-        principal: String
+        principal: String,
+        owner: String?
     ) async throws -> [NewDelivery] {
         var deliveries: [NewDelivery] = []
         for (index, file) in files.enumerated() {
             let destinations = service.definition.outputs(accepting: file.name)
             guard destinations.isEmpty || file.hasTextName else {
                 throw JobFailure(
+                    .output,
                     message: "the name of the result \"\(file.name)\" is not UTF-8; storages take no other names"
                 )
             }
             for destination in destinations where destination.provider == .clusterStore {
-                try await putLocally(file, to: destination, principal: principal)
+                try Task.checkCancellation()
+                try await putLocally(file, to: destination, principal: principal, owner: owner)
             }
             let remote = destinations.filter { $0.provider != .clusterStore }
             guard !remote.isEmpty else { continue }
@@ -93,21 +101,38 @@ extension JobExecutor {
         return deliveries
     }
 
-    private func putLocally(_ file: Folder.FoundFile, to destination: StorageIO, principal: String) async throws {
-        let key = try ObjectKey(destination.key(for: file.name))
+    private func putLocally(
+        _ file: Folder.FoundFile,
+        to destination: StorageIO,
+        principal: String,
+        owner: String?
+    ) async throws {
         do {
-            _ = try await store.putFile(
-                at: file.path,
-                as: key,
-                in: try BucketName(destination.bucket),
-                attributes: ObjectAttributes(contentType: ContentType.guess(forName: file.name)),
-                origin: RequestOrigin(principal: principal, sourceAddress: "")
-            )
+            try await put(file, to: destination, principal: principal, owner: owner)
             timing.stagedOut(ByteCount(file.size))
         } catch let error as ObjectStoreError where error.code == .noSuchBucket {
             throw JobFailure(
+                .output,
                 message: "the output bucket \"\(destination.bucket)\" does not exist any more; create it again")
         }
+    }
+
+    private func put(
+        _ file: Folder.FoundFile,
+        to destination: StorageIO,
+        principal: String,
+        owner: String?
+    ) async throws {
+        let key = try ObjectKey(destination.key(for: file.name))
+        let bucket = try BucketName(destination.bucket)
+        let attributes = ObjectAttributes(contentType: ContentType.guess(forName: file.name))
+        let origin = RequestOrigin(principal: principal, sourceAddress: "")
+        guard let owner else {
+            _ = try await store.putFile(at: file.path, as: key, in: bucket, attributes: attributes, origin: origin)
+            return
+        }
+        _ = try await store.putFile(
+            at: file.path, as: key, in: bucket, attributes: attributes, onceFor: owner, origin: origin)
     }
 
     /// Links a result into the job's delivery folder, so that it survives the job's own folder.
@@ -135,20 +160,20 @@ extension JobExecutor {
     package func resumeStageOut(_ jobs: [JobRecord]) async {
         for job in jobs {
             guard let service = catalog[job.service] else { continue }
-            let folder = WorkFolder(root: data.work.appending(job.name.text))
-            guard await hasOutput(folder) else {
-                await runAgain(job)
-                continue
-            }
-            let log = logs.writer(job.service, job.name)
+            let log = logs.writer(job.service, job.name, attempt: job.attempts)
             defer { log.close() }
+            let folder = WorkFolder(root: data.work.appending(job.name.text))
             var attempt = Attempt(job: job, event: nil, service: service, log: log)
             attempt.result.exitCode = 0
+            guard await hasOutput(folder) else {
+                await runAgain(attempt)
+                continue
+            }
             do {
                 try await stageOut(&attempt, in: folder)
                 try await folder.remove()
             } catch {
-                await fail(attempt, error as? JobFailure ?? JobFailure(message: "\(error)"))
+                await fail(attempt, JobFailure(error))
             }
         }
     }
@@ -160,13 +185,11 @@ extension JobExecutor {
     }
 
     /// Without its results a job would succeed with nothing to show.
-    private func runAgain(_ job: JobRecord) async {
-        logger.warning("a job's results are not there any more; it runs again", metadata: ["job.name": "\(job.name)"])
-        do {
-            try await state.requeue(
-                job.number, message: "its results were lost before they were staged out; it runs again")
-        } catch {
-            logger.error("a job cannot be queued again", metadata: ["job.name": "\(job.name)", "error": "\(error)"])
-        }
+    private func runAgain(_ start: Attempt) async {
+        var attempt = start
+        logger.warning("a job's results are not there any more; it runs again", metadata: attempt.job.metadata)
+        attempt.result.message = "its results were lost before they were staged out; it runs again"
+        // Fails only where somebody has ended the job meanwhile.
+        _ = try? await record([.resultsLost], of: attempt)
     }
 }

@@ -12,7 +12,7 @@ import Musl
 import Darwin
 #endif
 
-/// The logs of jobs: one file a job, written as output comes, read and followed while it grows.
+/// The logs of jobs: one file an attempt, written as output comes, read and followed while it grows.
 package final class JobLogs: Sendable {
     /// A log that is being written, and those who follow it.
     private struct Live {
@@ -34,15 +34,20 @@ package final class JobLogs: Sendable {
         self.limit = limit
     }
 
-    func path(_ service: ServiceName, _ job: JobName) -> FilePath {
-        folder.appending(service.text).appending("\(job.text).log")
+    /// The first attempt's log is `JOB.log`, that of a later one `JOB@/N.log`: no job's name has an `@`.
+    func path(_ service: ServiceName, _ job: JobName, attempt: Int) -> FilePath {
+        let folder = folder.appending(service.text)
+        guard attempt > 1 else { return folder.appending("\(job.text).log") }
+        return later(folder, job).appending("\(attempt).log")
     }
+
+    private func later(_ folder: FilePath, _ job: JobName) -> FilePath { folder.appending("\(job.text)@") }
 
     // MARK: Writing
 
-    /// Begins to write a job's log, after what earlier attempts left there.
-    func writer(_ service: ServiceName, _ job: JobName) -> JobLogWriter {
-        let path = path(service, job)
+    /// Begins to write an attempt's log, after what it left there before a crash.
+    func writer(_ service: ServiceName, _ job: JobName, attempt: Int) -> JobLogWriter {
+        let path = path(service, job, attempt: attempt)
         open(path)
         return JobLogWriter(logs: self, path: path, limit: limit)
     }
@@ -63,11 +68,11 @@ package final class JobLogs: Sendable {
 
     // MARK: Reading
 
-    /// The records of a log, in order; with `follow`, also those to come until the job's attempt has ended.
+    /// The records of an attempt's log, in order; with `follow`, also those to come until the attempt has ended.
     ///
     /// - Throws: while iterating, `ClusterError` with `failed` where the file cannot be read.
-    package func records(_ service: ServiceName, _ job: JobName, follow: Bool) -> LogRecords {
-        let path = path(service, job)
+    package func records(_ service: ServiceName, _ job: JobName, attempt: Int = 1, follow: Bool) -> LogRecords {
+        let path = path(service, job, attempt: attempt)
         guard follow else { return LogRecords(path: path, growth: nil) }
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let isLive = state.withLock { state -> Bool in
@@ -85,8 +90,8 @@ package final class JobLogs: Sendable {
     }
 
     /// Opens a place where a follower can wait before the job has started.
-    func announce(_ service: ServiceName, _ job: JobName) {
-        open(path(service, job))
+    func announce(_ service: ServiceName, _ job: JobName, attempt: Int) {
+        open(path(service, job, attempt: attempt))
     }
 
     /// From now on followers of that log wait for more, until it has ended.
@@ -94,23 +99,23 @@ package final class JobLogs: Sendable {
         state.withLock { if $0.live[path] == nil { $0.live[path] = Live() } }
     }
 
-    package func exists(_ service: ServiceName, _ job: JobName) async -> Bool {
-        let path = path(service, job)
-        return (try? await Folder.offload { access(path.string, F_OK) == 0 }) ?? false  // Not there, then.
-    }
-
+    /// Removes the logs of all attempts of a job; who follows one gets its end.
     func remove(_ service: ServiceName, _ job: JobName) async throws {
-        let path = path(service, job)
+        let first = path(service, job, attempt: 1)
+        let later = later(folder.appending(service.text), job)
         try await Folder.offload {
-            if unlink(path.string) != 0, errno != ENOENT { throw Errno(rawValue: errno) }
+            try Folder.removeFile(first)
+            try Folder.remove(later)
         }
+        let followed = state.withLock { $0.live.keys.filter { $0 == first || $0.starts(with: later) } }
+        for path in followed { ended(path) }
     }
 
     /// Removes the logs of a service; who follows one gets its end.
     func removeAll(of service: ServiceName) async throws {
         let folder = folder.appending(service.text)
         try await Folder.offload { try Folder.remove(folder) }
-        let followed = state.withLock { $0.live.keys.filter { $0.removingLastComponent() == folder } }
+        let followed = state.withLock { $0.live.keys.filter { $0.starts(with: folder) } }
         for path in followed { ended(path) }
     }
 }
@@ -123,7 +128,17 @@ final class JobLogWriter: Sendable {
         var file: FileDescriptor?
         var written: Int64 = 0
         var isFull = false
+        /// The last bytes that came.
+        var tail: [UInt8] = []
+
+        mutating func keep(_ bytes: [UInt8], atMost limit: Int) {
+            tail.append(contentsOf: bytes.suffix(limit))
+            if tail.count > limit { tail.removeFirst(tail.count - limit) }
+        }
     }
+
+    /// How many bytes of the log's end are at hand.
+    private static let tailLength = 8 << 10
 
     private let logs: JobLogs
     private let path: FilePath
@@ -141,9 +156,13 @@ final class JobLogWriter: Sendable {
     /// A disk that is full loses log, not the job: the failure is not passed on.
     func append(_ record: LogRecord) async {
         guard !record.bytes.isEmpty else { return }
+        state.withLock { $0.keep(record.bytes, atMost: Self.tailLength) }
         _ = try? await Folder.offload { [self] in try write(record) }
         logs.grew(path)
     }
+
+    /// The end of what this writer has got, without times.
+    var tail: [UInt8] { state.withLock { $0.tail } }
 
     /// Keeps a sentence of our own.
     func note(_ text: String, at time: Instant) async {

@@ -40,7 +40,7 @@ package final class Notifications: Sendable {
         let declared = webhooks.map(\.name)
         var undeclared = try await state.declareWebhooks(declared).subtracting(declared)
         // Where a configuration cannot be read, nobody knows whom it names, and nothing is given up.
-        if !undeclared.isEmpty, let named = try await namesInUse(store) {
+        if !undeclared.isEmpty, let named = try await namesInUse(store, state) {
             for name in undeclared.subtracting(named) {
                 let count = try await state.forgetWebhook(name)
                 logger.warning(
@@ -61,9 +61,14 @@ package final class Notifications: Sendable {
         )
     }
 
-    /// The targets that buckets name; `nil` where a configuration cannot be read.
-    private static func namesInUse(_ store: ObjectStore) async throws -> Set<String>? {
+    /// The targets that buckets and failure outputs name; `nil` where a configuration cannot be read.
+    private static func namesInUse(_ store: ObjectStore, _ state: ClusterState) async throws -> Set<String>? {
         var names: Set<String> = []
+        for service in try await state.services() {
+            // One that cannot be read starts no job, and tells of none.
+            let definition = try? ServiceDefinition(stored: service.definition)
+            if case .webhook(let name) = definition?.failureOutput { names.insert(name) }
+        }
         for (_, document) in try await store.documents(.notification) {
             let read = try? NotificationConfiguration(parsing: Array(document.utf8), newID: { "" })
             guard let read else { return nil }
@@ -90,6 +95,9 @@ package final class Notifications: Sendable {
 
     /// Tells a webhook's line that there is something for it.
     func ring(_ webhook: String) { signals[webhook]?.send() }
+
+    /// Whether the operator has declared that webhook.
+    func isDeclared(_ webhook: String) -> Bool { signals[webhook] != nil }
 
     func signal(of webhook: String) -> Signal? { signals[webhook] }
 

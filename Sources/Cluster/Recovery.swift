@@ -1,5 +1,5 @@
 package import Logging
-import Model
+package import Model
 package import StateStore
 import SystemPackage
 
@@ -10,6 +10,7 @@ package struct Recovery: Sendable {
     private let sandboxes: SandboxSet
     private let registry: ServiceRegistry
     private let executor: JobExecutor
+    private let now: @Sendable () -> Instant
     private let logger: Logger
 
     package init(
@@ -18,6 +19,7 @@ package struct Recovery: Sendable {
         sandboxes: SandboxSet,
         registry: ServiceRegistry,
         executor: JobExecutor,
+        now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
         self.data = data
@@ -25,6 +27,7 @@ package struct Recovery: Sendable {
         self.sandboxes = sandboxes
         self.registry = registry
         self.executor = executor
+        self.now = now
         self.logger = logger
     }
 
@@ -33,18 +36,20 @@ package struct Recovery: Sendable {
         await sandboxes.removeLeftovers()
         // Results in `work/` are synced only when they go on from there, so after a power cut they may be cut short.
         let resultsAreWhole = try await !Folder.offload { try data.machineWasRestarted() }
-        let (requeued, stagingOut) = try await state.recover(resultsAreWhole: resultsAreWhole)
+        let (requeued, stagingOut) = try await state.recover(resultsAreWhole: resultsAreWhole, at: now())
         if requeued > 0 { logger.notice("jobs that ran when Apus ended run again", metadata: ["jobs": "\(requeued)"]) }
         try await removeFolders(keeping: Set(stagingOut.map(\.name.text)))
         try await registry.load()
         await executor.resumeStageOut(stagingOut)
+        try await executor.steps.forgetEndedPuts()
     }
 
-    /// Removes events whose job is gone or has ended, and those that were only half written.
+    /// Removes events whose job is gone or has succeeded, and those that were only half written.
     private func removeEvents() async throws {
         let events = data.events
         for entry in try await Folder.offload({ try Folder.entries(events) }) {
-            if let name = try? JobName(entry.name), let job = try await state.job(named: name), job.finished == nil {
+            if let name = try? JobName(entry.name), let job = try await state.job(named: name), job.state != .succeeded
+            {
                 continue
             }
             try await Folder.offload { try Folder.removeFile(events.appending(entry.name)) }

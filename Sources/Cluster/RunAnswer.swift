@@ -94,6 +94,23 @@ package struct RunAnswer: Sendable {
         }
     }
 
+    /// The answer in memory; `nil` where it is larger than that.
+    package func kept(atMost limit: Int) async throws -> KeptAnswer? {
+        if let length, length > limit { return nil }
+        var bytes: [UInt8] = []
+        do {
+            try await write { piece in
+                bytes.append(contentsOf: piece.readableBytesView)
+                guard bytes.count <= limit else { throw TooLong() }
+            }
+        } catch is TooLong {
+            return nil
+        }
+        return KeptAnswer(contentType: contentType, isFailure: isFailure, body: bytes)
+    }
+
+    private struct TooLong: Error {}
+
     private func writeEncoded(
         _ files: [Folder.FoundFile],
         to send: (ByteBuffer) async throws -> Void

@@ -18,6 +18,7 @@ package actor ServiceRegistry {
     private let sandboxes: SandboxSet
     private let logs: JobLogs
     private let deliverySignal: Signal
+    private let notifications: Notifications
     private let allowedImages: AllowedImages
     private let clusterStore: ServiceDefinition.ClusterStore
     private let httpClient: HTTPClient
@@ -35,6 +36,7 @@ package actor ServiceRegistry {
         sandboxes: SandboxSet,
         logs: JobLogs,
         deliverySignal: Signal,
+        notifications: Notifications,
         allowedImages: AllowedImages,
         clusterStore: ServiceDefinition.ClusterStore,
         httpClient: HTTPClient,
@@ -49,6 +51,7 @@ package actor ServiceRegistry {
         self.sandboxes = sandboxes
         self.logs = logs
         self.deliverySignal = deliverySignal
+        self.notifications = notifications
         self.allowedImages = allowedImages
         self.clusterStore = clusterStore
         self.httpClient = httpClient
@@ -162,6 +165,7 @@ package actor ServiceRegistry {
             throw ClusterError(code: .invalid, message: unsupported.joined(separator: "; "))
         }
         try definition.checkOutputsLeaveInputs()
+        try definition.checkFailureOutput(notifications)
         if let refusal = try await Notifications.refusal(of: definition, in: store) {
             throw ClusterError(code: .invalid, message: "output: \(refusal)")
         }
@@ -336,19 +340,32 @@ extension RegisteredService {
 extension ServiceDefinition {
     /// Refuses a service whose results would trigger the service itself for ever.
     fileprivate func checkOutputsLeaveInputs() throws(ClusterError) {
-        for target in output where target.provider == .clusterStore {
-            for source in input where source.provider == .clusterStore {
-                guard target.bucket == source.bucket,
-                    "\(target.folder)/".utf8.starts(with: source.folder.isEmpty ? "".utf8 : "\(source.folder)/".utf8)
-                else { continue }
-                throw ClusterError(
-                    code: .invalid,
-                    message:
-                        "output: \"\(target.path)\" lies in the service's own input \"\(source.path)\", so each result "
-                        + "would trigger the service again; choose another folder"
-                )
-            }
+        for target in output where target.provider == .clusterStore { try checkLeavesInputs(target, "output") }
+        if case .folder(let folder) = failureOutput { try checkLeavesInputs(folder, "failure_output") }
+    }
+
+    private func checkLeavesInputs(_ target: StorageIO, _ field: String) throws(ClusterError) {
+        for source in input where source.provider == .clusterStore {
+            guard target.bucket == source.bucket,
+                "\(target.folder)/".utf8.starts(with: source.folder.isEmpty ? "".utf8 : "\(source.folder)/".utf8)
+            else { continue }
+            throw ClusterError(
+                code: .invalid,
+                message:
+                    "\(field): \"\(target.path)\" lies in the service's own input \"\(source.path)\", so each result "
+                    + "would trigger the service again; choose another folder"
+            )
         }
+    }
+
+    /// Refuses a failure output that nobody would read.
+    fileprivate func checkFailureOutput(_ notifications: Notifications) throws(ClusterError) {
+        guard case .webhook(let name) = failureOutput, !notifications.isDeclared(name) else { return }
+        throw ClusterError(
+            code: .invalid,
+            message: "failure_output.webhook: there is no webhook \"\(name)\"; the operator declares webhooks with "
+                + "--webhook NAME=URL"
+        )
     }
 
     /// Refuses outputs whose provider cannot be made from what the definition says.

@@ -16,6 +16,7 @@ struct StorageOutbox: Outbox {
         let data: DataDirectory
         let state: ClusterState
         let catalog: ServiceCatalog
+        let steps: JobSteps
         let httpClient: HTTPClient
         let paces: LinkPaces
         let partSize: ByteCount
@@ -112,8 +113,8 @@ struct StorageOutbox: Outbox {
     }
 
     private func arrived(_ delivery: DeliveryRecord) async throws {
-        if try await context.state.delivered(delivery, at: context.now()) {
-            await context.removeFolder(of: delivery.jobName)
+        if let end = try await context.state.delivered(delivery, at: context.now()) {
+            await context.steps.perform(end)
         }
         tried.remove(delivery.id)
         context.arrived()
@@ -152,16 +153,6 @@ struct StorageOutbox: Outbox {
         /// Whether it was there already.
         func insert(_ id: Int64) -> Bool { ids.withLock { !$0.insert(id).inserted } }
         func remove(_ id: Int64) { ids.withLock { _ = $0.remove(id) } }
-    }
-}
-
-extension StorageOutbox.Context {
-    func removeFolder(of job: JobName) async {
-        let folder = data.deliveries.appending(job.text)
-        do { try await Folder.offload { try Folder.remove(folder) } } catch {
-            logger.warning(
-                "a delivery folder cannot be removed", metadata: ["job.name": "\(job)", "error": "\(error)"])
-        }
     }
 }
 

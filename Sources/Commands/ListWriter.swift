@@ -121,9 +121,9 @@ extension OutputFormat {
 @Sendable func stateStyle(_ state: String) -> Style? {
     switch state.lowercased() {
     case "succeeded": .green
-    case "failed", "cancelled": .red
+    case "failed", "cancelled", "dead": .red
     case "pending", "queued", "suspended", "paused": .yellow
-    case "running", "stagingin", "stagingout", "delivering": .cyan
+    case "running", "staging_in", "staging_out", "delivering": .cyan
     default: nil
     }
 }

@@ -3,6 +3,12 @@ import SystemPackage
 
 /// Reads the process's standard input without blocking a thread of the cooperative pool.
 enum StandardInput {
+    /// One line without its end; `nil` at the end of the input.
+    static func readLine() async -> String? {
+        // A pool that is shut down ends the program; nobody is asked then.
+        try? await NIOThreadPool.singleton.runIfActive { Swift.readLine() }
+    }
+
     /// All bytes until the end.
     ///
     /// - Throws: `CommandError` with `invalidInput` when there are more than `limit`, or with `localFile`.

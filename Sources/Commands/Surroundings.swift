@@ -29,6 +29,10 @@ package struct Surroundings: Sendable {
     package var readInput: @Sendable (_ limit: Int) async throws -> [UInt8]
     /// The wall clock.
     package var now: @Sendable () -> Instant
+    /// Whether somebody can be asked: the standard input is a terminal.
+    package var inputIsTerminal = false
+    /// Reads one line of the standard input, without its end; `nil` at the end of the input.
+    package var readLine: @Sendable () async -> String? = { nil }
 
     package init(
         variables: [String: String],
@@ -84,7 +88,7 @@ package struct Surroundings: Sendable {
 extension Surroundings {
     /// The process's own.
     package static func ofProcess() -> Surroundings {
-        Surroundings(
+        var surroundings = Surroundings(
             variables: environment(),
             workingDirectory: currentDirectory(),
             isRoot: geteuid() == 0,
@@ -101,6 +105,9 @@ extension Surroundings {
                 return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
             }
         )
+        surroundings.inputIsTerminal = isatty(STDIN_FILENO) == 1
+        surroundings.readLine = { await StandardInput.readLine() }
+        return surroundings
     }
 
     private static func environment() -> [String: String] {

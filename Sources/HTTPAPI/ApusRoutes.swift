@@ -16,13 +16,15 @@ struct ApusRoutes: Sendable {
 
     func add(to group: RouterGroup<APIContext>) {
         group.get("jobs") { request, _ in try await jobs(request) }
+        JobRoutes(gateway: gateway).add(to: group.group("jobs"))
         PauseRoutes(gateway: gateway).add(to: group.group("services"))
         ImageRoutes(gateway: gateway).add(to: group.group("images"))
         DeliveryRoutes(gateway: gateway).add(to: group.group("deliveries"))
     }
 
-    private func jobs(_ request: Request) async throws -> Response {
-        var filter = JobFilter(limit: Self.defaultLimit)
+    /// Which jobs a request speaks of.
+    static func filter(_ request: Request) throws -> JobFilter {
+        var filter = JobFilter(limit: defaultLimit)
         if let text = request.query("service"), !text.isEmpty {
             do { filter.service = try ServiceName(text) } catch { throw TextError(.badRequest, "service: \(error)") }
         }
@@ -33,12 +35,23 @@ struct ApusRoutes: Sendable {
             }
             filter.states.insert(state)
         }
+        if let text = request.query("since"), !text.isEmpty {
+            guard let since = Instant(rfc3339: text) else {
+                throw TextError(.badRequest, "since: not a time such as 2026-01-31T12:00:00Z")
+            }
+            filter.endedSince = since
+        }
         if let text = request.query("limit") {
-            guard let limit = Int(text), (1...Self.maximumLimit).contains(limit) else {
-                throw TextError(.badRequest, "limit: between 1 and \(Self.maximumLimit)")
+            guard let limit = Int(text), (1...maximumLimit).contains(limit) else {
+                throw TextError(.badRequest, "limit: between 1 and \(maximumLimit)")
             }
             filter.limit = limit
         }
+        return filter
+    }
+
+    private func jobs(_ request: Request) async throws -> Response {
+        var filter = try Self.filter(request)
         if let text = request.query("after"), !text.isEmpty {
             guard let before = Int64(text) else {
                 throw TextError(.badRequest, "after: not the next of an earlier answer")
@@ -52,7 +65,7 @@ struct ApusRoutes: Sendable {
         return .json(.object(answer))
     }
 
-    private static func json(_ job: JobView) -> JSONValue {
+    static func json(_ job: JobView) -> JSONValue {
         let record = job.record
         var object: JSONObject = [
             "name": .string(record.name.text), "service": .string(record.service.text),
@@ -62,6 +75,7 @@ struct ApusRoutes: Sendable {
         object["attempts"] = .integer(record.attempts)
         object["exit_code"] = record.exitCode.map { .integer($0) }
         object["message"] = record.message.map { .string($0) }
+        object["next_attempt"] = record.notBefore.map { .string($0.rfc3339(fractionDigits: 3)) }
         object["created"] = .string(record.created.rfc3339(fractionDigits: 9))
         object["started"] = record.started.map { .string($0.rfc3339(fractionDigits: 9)) }
         object["finished"] = record.finished.map { .string($0.rfc3339(fractionDigits: 9)) }

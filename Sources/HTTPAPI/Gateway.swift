@@ -43,6 +43,7 @@ package struct Gateway: Sendable {
     let services: ServiceRegistry
     let jobs: JobBoard
     let runs: RunDispatcher
+    let runKeys: RunKeys
     let buckets: BucketDesk
     let images: ImageDesk
     let deliveries: DeliveryDesk
@@ -75,6 +76,7 @@ package struct Gateway: Sendable {
         self.services = services
         self.jobs = jobs
         self.runs = runs
+        runKeys = RunKeys(now: now)
         self.buckets = buckets
         self.images = images
         self.deliveries = deliveries

@@ -42,22 +42,72 @@ struct InvocationRoutes: Sendable {
                 )
             }
         }
-        let job = try await gateway.jobs.post(event, to: service, name: name, principal: context.principal.name)
+        let job = try await gateway.jobs.post(
+            event, to: service, name: name, key: try request.idempotencyKey(), principal: context.principal.name)
         var response = Response.empty(.created)
-        if let header = Self.jobNameHeader { response.headers[header] = job.text }
+        if let header = Self.jobNameHeader { response.headers[header] = job.name.text }
+        if job.isKnown { response.headers.markReplayed() }
         return response
     }
 
     private func run(_ request: Request, _ context: APIContext) async throws -> Response {
         let service = try service(context)
+        guard let key = try request.idempotencyKey() else { return try await run(request, service, context, key: nil) }
+        switch gateway.runKeys.begin(key, of: service) {
+        case .new:
+            do { return try await run(request, service, context, key: key) } catch {
+                gateway.runKeys.abandoned(key, of: service)
+                throw error
+            }
+        case .underWay:
+            throw TextError(.conflict, "a run with this Idempotency-Key is under way; ask again when it has ended")
+        case .known(let digest, let answer): return try await replay(answer, digest: digest, request)
+        }
+    }
+
+    private func replay(_ answer: KeptAnswer?, digest: [UInt8], _ request: Request) async throws -> Response {
+        let body = DigestedBody(request.body)
+        for try await _ in body {}
+        guard body.digest.value == digest else {
+            throw TextError(
+                .unprocessableContent,
+                "this Idempotency-Key was used for another body; use a new key for a new request")
+        }
+        guard let answer else {
+            throw TextError(
+                .conflict, "this run was made already; its answer was too large to be kept. Use a new key to run again")
+        }
+        var response = Response(
+            status: answer.isFailure ? .internalServerError : .ok,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body)))
+        response.headers[.contentType] = answer.contentType
+        response.headers.markReplayed()
+        return response
+    }
+
+    private func run(
+        _ request: Request,
+        _ service: ServiceName,
+        _ context: APIContext,
+        key: IdempotencyKey?
+    ) async throws -> Response {
         let wantsBytes = request.headers[.accept]?.lowercased().contains("application/octet-stream") ?? false
         let start = ContinuousClock.now
         let answer: RunAnswer
         do {
             answer = try await request.body.consumeWithCancellationOnInboundClose { body in
-                try await gateway.runs.run(
-                    service, body: body, form: wantsBytes ? .bytes : .oscar, principal: context.principal.name
-                )
+                let form: RunDispatcher.Form = wantsBytes ? .bytes : .oscar
+                guard let key else {
+                    return try await gateway.runs.run(
+                        service, body: body, form: form, principal: context.principal.name)
+                }
+                let digested = DigestedBody(body)
+                let answer = try await gateway.runs.run(
+                    service, body: digested, form: form, principal: context.principal.name)
+                // An answer that cannot be read is not kept; who asks again is told so.
+                let kept = try? await answer.kept(atMost: RunKeys.largestAnswer)
+                gateway.runKeys.answered(key, of: service, digest: digested.digest.value, kept)
+                return answer
             }
         } catch {
             throw LastOnConnection(cause: error)

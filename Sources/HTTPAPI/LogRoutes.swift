@@ -79,7 +79,11 @@ struct LogRoutes: Sendable {
         } catch let error as ClusterError where error.code == .notFound {
             throw TextError(.notFound, "")
         }
-        let timestamps = request.flag("timestamps")
+        return Self.response(records, timestamps: request.flag("timestamps"))
+    }
+
+    /// A log as it comes.
+    static func response(_ records: LogRecords, timestamps: Bool) -> Response {
         let body = ResponseBody { writer in
             var renderer = LogRenderer(timestamps: timestamps)
             for try await record in records { try await writer.write(ByteBuffer(bytes: renderer.render(record))) }

@@ -30,6 +30,8 @@ struct TextError: Error {
         switch code {
         case .invalid, .alreadyExists: .badRequest
         case .notFound: .notFound
+        case .conflict: .conflict
+        case .mismatch: .unprocessableContent
         case .forbidden: .forbidden
         case .tooLarge: .contentTooLarge
         case .busy: .tooManyRequests

@@ -11,6 +11,8 @@ package enum JobState: String, Sendable, Hashable, CaseIterable {
     case succeeded
     case failed
     case cancelled
+    /// All attempts that its service allows have failed; it waits for somebody to send it on its way again.
+    case dead
 
     /// What OSCAR's API calls the state (oscar-api.md section 6).
     package var oscarStatus: String {
@@ -18,23 +20,26 @@ package enum JobState: String, Sendable, Hashable, CaseIterable {
         case .queued: "Pending"
         case .stagingIn, .running, .stagingOut, .delivering: "Running"
         case .succeeded: "Succeeded"
-        case .failed, .cancelled: "Failed"
+        case .failed, .cancelled, .dead: "Failed"
         }
     }
 
-    /// Whether the state is an end: it never changes again.
+    /// Whether the state is an end: it changes only where somebody sends a job that did not succeed on its way again.
     package var isFinal: Bool {
         switch self {
-        case .succeeded, .failed, .cancelled: true
+        case .succeeded, .failed, .cancelled, .dead: true
         case .queued, .stagingIn, .running, .stagingOut, .delivering: false
         }
     }
+
+    /// Whether the state is an end that somebody may want to look at, and to begin anew.
+    package var isUnsuccessful: Bool { isFinal && self != .succeeded }
 
     /// Whether a job in this state holds processor time and memory of the cluster.
     package var holdsResources: Bool {
         switch self {
         case .stagingIn, .running, .stagingOut: true
-        case .queued, .delivering, .succeeded, .failed, .cancelled: false
+        case .queued, .delivering, .succeeded, .failed, .cancelled, .dead: false
         }
     }
 }

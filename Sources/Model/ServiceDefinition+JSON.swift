@@ -144,6 +144,8 @@ extension ServiceDefinition {
             ("kserve", kserve?.json()),
             ("sandbox", sandbox.map { .string($0.rawValue) }),
             ("timeout", timeout?.json()),
+            ("retry", retry?.json()),
+            ("failure_output", failureOutput?.json()),
         ] + queue.members
     }
 

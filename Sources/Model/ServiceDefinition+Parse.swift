@@ -114,7 +114,9 @@ extension ServiceDefinition {
             definition.volume = try Volume(volume, service: name)
         }
         if let kserve = try reader.object("kserve") { definition.kserve = try KServe(kserve) }
-        definition.timeout = try readTimeout(reader)
+        definition.timeout = try reader.duration("timeout")
+        definition.retry = try RetryPolicy.read(reader)
+        definition.failureOutput = try FailureOutput.read(reader, service: name)
         definition.queue = try QueueRules(reader)
         return definition
     }
@@ -165,19 +167,6 @@ extension ServiceDefinition {
             throw reader.invalid("isolation_level", "\"\(level)\" is not a level: write SERVICE or USER")
         }
         isolationLevel = isolation
-    }
-
-    private static func readTimeout(_ reader: FieldReader) throws(ServiceSpecificationError) -> Duration? {
-        guard let value = reader.value("timeout") else { return nil }
-        let problem = "must be a number of seconds above 0, or a text such as \"90s\", \"10m\" or \"1h30m\""
-        guard let text = value.stringValue ?? value.integerValue.map({ "\($0)s" }) else {
-            throw ServiceSpecificationError(.wrongType, field: reader.field("timeout"), problem)
-        }
-        guard !text.isEmpty else { return nil }
-        guard let duration = Duration(text: text), duration > .zero else {
-            throw reader.invalid("timeout", problem)
-        }
-        return duration
     }
 }
 

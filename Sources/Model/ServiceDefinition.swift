@@ -51,6 +51,10 @@ package struct ServiceDefinition: Sendable, Hashable {
     package var sandbox: SandboxKind?
     /// Ours: how long one invocation may take, from the script's start; `nil` leaves it to the cluster.
     package var timeout: Duration?
+    /// Ours: how often a job is tried again; `nil` for the defaults of `RetryPolicy`.
+    package var retry: RetryPolicy?
+    /// Ours: where jobs that failed are told of.
+    package var failureOutput: FailureOutput?
     package var queue = QueueRules()
 
     package init(name: ServiceName, image: String, script: String) {
@@ -75,10 +79,12 @@ package struct ServiceDefinition: Sendable, Hashable {
         output.filter { $0.accepts(relativeName: relativeName) }
     }
 
-    /// The buckets of the cluster's own store that inputs and outputs name, without repetition, in order.
+    /// The buckets of the cluster's own store that inputs, outputs and the failure output name, without repetition, in order.
     package var ownBuckets: [BucketName] {
         var seen: Set<BucketName> = []
-        return (input + output).filter { $0.provider == .clusterStore }.compactMap(\.bucketName)
+        var places = input + output
+        if case .folder(let folder) = failureOutput { places.append(folder) }
+        return places.filter { $0.provider == .clusterStore }.compactMap(\.bucketName)
             .filter { seen.insert($0).inserted }
     }
 }

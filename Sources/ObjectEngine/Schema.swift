@@ -9,7 +9,19 @@ enum Schema {
         SchemaStep("versions of objects, checksums of pieces, finished uploads", sql: versions),
         SchemaStep("receipts of deliveries", sql: receipts),
         SchemaStep("deleted buckets whose events are not all read", sql: departures),
+        SchemaStep("what jobs have put", sql: putMarks),
     ]
+
+    private static let putMarks = """
+        CREATE TABLE put_marks (
+            owner TEXT NOT NULL,
+            bucket TEXT NOT NULL,
+            key TEXT NOT NULL,
+            etag TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            PRIMARY KEY (owner, bucket, key)
+        ) STRICT, WITHOUT ROWID;
+        """
 
     private static let departures = """
         CREATE TABLE departures (

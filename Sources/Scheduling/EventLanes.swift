@@ -23,7 +23,7 @@ package struct EventLanes: Sendable {
     private var lookedThrough: Int64 = 0
     private var routed = 0
 
-    package init(batches: Int = 16, reach: Int64 = 250_000, limit: Int = 256) {
+    package init(batches: Int = 1, reach: Int64 = 250_000, limit: Int = 256) {
         self.batches = max(1, batches)
         self.reach = max(1, reach)
         self.limit = max(1, limit)
@@ -47,12 +47,12 @@ package struct EventLanes: Sendable {
 
     /// A look has found events of these buckets, and has seen all up to that number.
     package mutating func found(_ buckets: [BucketName], through number: Int64) {
+        let isFull = buckets.count >= limit
+        // More may be behind: it looks on after the next batch.
+        if isFull || number - lookedThrough >= reach { routed = batches }
         lookedThrough = max(lookedThrough, number)
         // What floods behind the flood must not hold up the others either.
-        guard buckets.count >= limit else { return }
-        note(buckets)
-        // More may be behind: it looks on after the next batch.
-        routed = batches
+        if isFull { note(buckets) }
     }
 
     /// Remembers the buckets that make up a quarter or more.

@@ -8,6 +8,10 @@ extension ClusterState {
         try await write { database in
             try database.execute(
                 sql: "UPDATE delivery SET next_attempt = next_attempt + ?", arguments: [step.nanoseconds])
+            try database.execute(
+                sql: "UPDATE job SET not_before = not_before + ? WHERE not_before IS NOT NULL",
+                arguments: [step.nanoseconds]
+            )
         }
     }
 }

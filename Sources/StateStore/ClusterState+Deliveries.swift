@@ -1,22 +1,8 @@
 import GRDB
 package import Model
+import Scheduling
 
 extension ClusterState {
-    /// Commits a job's deliveries, and that the job waits for them, in one transaction.
-    ///
-    /// A delivery that is there already stays.
-    package func deliver(
-        _ deliveries: [NewDelivery],
-        of job: Int64,
-        at now: Instant,
-        result: AttemptResult
-    ) async throws(StateStoreError) {
-        try await write { database in
-            try Self.insert(deliveries, of: job, at: now, database)
-            try Self.set(job, .delivering, result, attempts: nil, finished: nil, database)
-        }
-    }
-
     /// Commits a job that has run already and only delivers, with its deliveries.
     package func enqueueDelivering(_ job: NewJob, _ deliveries: [NewDelivery]) async throws(StateStoreError) {
         try await write { database in
@@ -26,7 +12,8 @@ extension ClusterState {
         }
     }
 
-    private static func insert(
+    /// A delivery that is there already stays.
+    static func insert(
         _ deliveries: [NewDelivery],
         of job: Int64,
         at now: Instant,
@@ -71,28 +58,16 @@ extension ClusterState {
 
     /// Records that a result has arrived; with a job's last one, the job's end.
     ///
-    /// Answers whether that was the last.
-    package func delivered(_ delivery: DeliveryRecord, at now: Instant) async throws(StateStoreError) -> Bool {
+    /// - Returns: The job's end, where that was the last one.
+    package func delivered(_ delivery: DeliveryRecord, at now: Instant) async throws(StateStoreError) -> JobChange? {
         try await write { database in
             // Completed: not one of those that are to be aborted.
             try database.execute(
                 sql: "UPDATE delivery SET upload = NULL WHERE id = ? AND upload IS NOT NULL", arguments: [delivery.id])
             try database.execute(sql: "DELETE FROM delivery WHERE id = ?", arguments: [delivery.id])
             let sql = "SELECT count(*) FROM delivery WHERE job = ?"
-            guard try Int.fetchOne(database, sql: sql, arguments: [delivery.job]) == 0 else { return false }
-            try database.execute(
-                sql: """
-                    UPDATE job SET finished = ?, state = CASE lost_results WHEN 0 THEN ? ELSE ? END,
-                        message = CASE lost_results WHEN 0 THEN NULL
-                            ELSE lost_results || ' of its results were given up before they were delivered' END
-                    WHERE number = ? AND state = ?
-                    """,
-                arguments: [
-                    now.nanoseconds, JobState.succeeded.rawValue, JobState.failed.rawValue, delivery.job,
-                    JobState.delivering.rawValue,
-                ]
-            )
-            return true
+            guard try Int.fetchOne(database, sql: sql, arguments: [delivery.job]) == 0 else { return nil }
+            return try Self.endDeliveries(of: delivery.job, at: now, database)
         }
     }
 

@@ -4,8 +4,8 @@ package import Model
 /// What was given up.
 package struct DroppedDeliveries: Sendable {
     package var dropped: [DeliveryRecord]
-    /// The jobs that have nothing left to deliver, and have failed.
-    package var ended: [JobName]
+    /// The ends of jobs that have nothing left to deliver, and have failed.
+    package var ended: [JobChange]
     /// Files in delivery folders that nobody needs any more.
     package var files: [(job: JobName, file: String)]
 }
@@ -158,23 +158,27 @@ extension ClusterState {
         message: String,
         at now: Instant,
         _ database: Database
-    ) throws -> [JobName] {
-        var ended: [JobName] = []
-        for (job, deliveries) in Dictionary(grouping: dropped, by: \.job) {
+    ) throws -> [JobChange] {
+        try Dictionary(grouping: dropped, by: \.job).compactMap { job, deliveries in
             try database.execute(
                 sql: "UPDATE job SET lost_results = lost_results + ? WHERE number = ?",
                 arguments: [deliveries.count, job])
             let sql = "SELECT count(*) FROM delivery WHERE job = ?"
-            guard try Int.fetchOne(database, sql: sql, arguments: [job]) == 0 else { continue }
-            try database.execute(
-                sql: "UPDATE job SET state = ?, finished = ?, message = ? WHERE number = ? AND state = ?",
-                arguments: [
-                    JobState.failed.rawValue, now.nanoseconds, message, job, JobState.delivering.rawValue,
-                ]
-            )
-            if let name = deliveries.first?.jobName { ended.append(name) }
+            guard try Int.fetchOne(database, sql: sql, arguments: [job]) == 0 else { return nil }
+            let step = JobStep(
+                number: job, events: [.deliveryGivenUp], now: now, result: AttemptResult(message: message))
+            return try step.take(database)
         }
-        return ended
+    }
+
+    /// Ends a job of which nothing waits any more.
+    static func endDeliveries(of job: Int64, at now: Instant, _ database: Database) throws -> JobChange? {
+        let lost =
+            try Int.fetchOne(database, sql: "SELECT lost_results FROM job WHERE number = ?", arguments: [job]) ?? 0
+        guard lost > 0 else { return try JobStep(number: job, events: [.delivered], now: now).take(database) }
+        let message = "\(lost) of its results were given up before they were delivered"
+        let step = JobStep(number: job, events: [.deliveryGivenUp], now: now, result: AttemptResult(message: message))
+        return try step.take(database)
     }
 
     // MARK: Uploads in parts

@@ -7,13 +7,45 @@ package struct JobFilter: Sendable, Hashable {
     package var states: Set<JobState> = []
     /// Only jobs before that number: the place where the last page ended.
     package var before: Int64?
+    /// Only jobs that ended then or later.
+    package var endedSince: Instant?
     package var limit: Int
 
-    package init(service: ServiceName? = nil, states: Set<JobState> = [], before: Int64? = nil, limit: Int = 70) {
+    package init(
+        service: ServiceName? = nil,
+        states: Set<JobState> = [],
+        before: Int64? = nil,
+        endedSince: Instant? = nil,
+        limit: Int = 70
+    ) {
         self.service = service
         self.states = states
         self.before = before
+        self.endedSince = endedSince
         self.limit = limit
+    }
+
+    /// The filter as the condition of a query, its limit aside.
+    var condition: (sql: String, arguments: StatementArguments) {
+        var conditions: [String] = []
+        var arguments = StatementArguments()
+        if let service {
+            conditions.append("service = ?")
+            arguments += [service.text]
+        }
+        if !states.isEmpty {
+            conditions.append("state IN (\(states.map { _ in "?" }.joined(separator: ", ")))")
+            arguments += StatementArguments(states.map(\.rawValue))
+        }
+        if let before {
+            conditions.append("number < ?")
+            arguments += [before]
+        }
+        if let endedSince {
+            conditions.append("finished >= ?")
+            arguments += [endedSince.nanoseconds]
+        }
+        return (conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "), arguments)
     }
 }
 
@@ -21,25 +53,11 @@ extension ClusterState {
     /// The newest jobs first; `remaining` counts those that match and come after this page.
     package func jobs(_ filter: JobFilter) async throws(StateStoreError) -> (jobs: [JobRecord], remaining: Int) {
         try await read { database in
-            var conditions: [String] = []
-            var arguments = StatementArguments()
-            if let service = filter.service {
-                conditions.append("service = ?")
-                arguments += [service.text]
-            }
-            if !filter.states.isEmpty {
-                conditions.append("state IN (\(filter.states.map { _ in "?" }.joined(separator: ", ")))")
-                arguments += StatementArguments(filter.states.map(\.rawValue))
-            }
-            if let before = filter.before {
-                conditions.append("number < ?")
-                arguments += [before]
-            }
-            let condition = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+            let (condition, arguments) = filter.condition
             let rows = try Row.fetchAll(
                 database,
-                sql: "SELECT * FROM job \(condition) ORDER BY number DESC LIMIT ?",
-                arguments: arguments + [filter.limit + 1]
+                sql: "SELECT \(JobRecord.columns) FROM job \(filter.numbers ?? condition) ORDER BY number DESC LIMIT ?",
+                arguments: (filter.numbers == nil ? arguments : []) + [filter.limit + 1]
             )
             let jobs = try rows.prefix(filter.limit).map(JobRecord.init(row:))
             guard rows.count > filter.limit else { return (jobs, 0) }
@@ -52,8 +70,10 @@ extension ClusterState {
 
     package func job(named name: JobName) async throws(StateStoreError) -> JobRecord? {
         try await read { database in
-            try Row.fetchOne(database, sql: "SELECT * FROM job WHERE name = ?", arguments: [name.text])
-                .map(JobRecord.init(row:))
+            try Row.fetchOne(
+                database, sql: "SELECT \(JobRecord.columns) FROM job WHERE name = ?", arguments: [name.text]
+            )
+            .map(JobRecord.init(row:))
         }
     }
 
@@ -129,6 +149,12 @@ extension ClusterState {
 }
 
 extension JobRecord {
+    /// What `init(row:)` reads; the event, which may be large, is left out.
+    static let columns = """
+        number, name, service, state, input_bucket, input_key, principal, attempts, exit_code, message, created, started, \
+        finished, stage_in, run, stage_out, not_before, round
+        """
+
     init(row: Row) throws {
         do {
             guard let state = JobState(rawValue: row["state"]) else {
@@ -151,6 +177,8 @@ extension JobRecord {
             stageIn = (row["stage_in"] as Int64?).map(Duration.nanoseconds)
             run = (row["run"] as Int64?).map(Duration.nanoseconds)
             stageOut = (row["stage_out"] as Int64?).map(Duration.nanoseconds)
+            notBefore = (row["not_before"] as Int64?).map(Instant.init(nanoseconds:))
+            round = row["round"]
         } catch {
             throw StateStoreError(code: .damaged, message: "a job in the store cannot be read", cause: error)
         }

@@ -53,22 +53,6 @@ extension ClusterState {
             .execute(arguments: [position])
     }
 
-    /// Commits one job that a client posted.
-    ///
-    /// - Throws: `alreadyExists` where a job has that name; `notFound` where the service is gone; `queueFull`.
-    package func enqueue(_ job: NewJob, limits: QueueLimits = QueueLimits()) async throws(StateStoreError) {
-        try await write { database in
-            try Self.check(limits, for: job.service, database)
-            try Self.insert(job, database)
-            guard database.changesCount == 0 else { return }
-            let sql = "SELECT EXISTS (SELECT 1 FROM job WHERE name = ?)"
-            if try Bool.fetchOne(database, sql: sql, arguments: [job.name.text]) == true {
-                throw StateStoreError(code: .alreadyExists, message: "a job \"\(job.name)\" exists already")
-            }
-            throw StateStoreError(code: .notFound, message: "there is no service \"\(job.service)\"")
-        }
-    }
-
     static func insert(_ job: NewJob, _ database: Database, as state: JobState = .queued) throws {
         let statement = try database.cachedStatement(
             sql: """
@@ -84,7 +68,7 @@ extension ClusterState {
         ])
     }
 
-    /// The oldest waiting jobs of a service after that number.
+    /// The oldest waiting jobs of a service after that number; those that wait for their next attempt are left out.
     package func waitingJobs(
         of service: ServiceName,
         after number: Int64,
@@ -93,7 +77,10 @@ extension ClusterState {
         try await read { database in
             try Int64.fetchAll(
                 database,
-                sql: "SELECT number FROM job WHERE service = ? AND state = ? AND number > ? ORDER BY number LIMIT ?",
+                sql: """
+                    SELECT number FROM job WHERE service = ? AND state = ? AND number > ? AND not_before IS NULL
+                    ORDER BY number LIMIT ?
+                    """,
                 arguments: [service.text, JobState.queued.rawValue, number, limit]
             )
         }
@@ -106,91 +93,6 @@ extension ClusterState {
             else { return nil }
             let event: Data? = row["event"]
             return (try JobRecord(row: row), event.map(Array.init))
-        }
-    }
-
-    /// Records a state on the way; does nothing to a job that has ended.
-    package func advance(
-        _ number: Int64,
-        to state: JobState,
-        attempts: Int,
-        result: AttemptResult = AttemptResult()
-    ) async throws(StateStoreError) {
-        try await write { database in
-            try Self.set(number, state, result, attempts: attempts, finished: nil, database)
-        }
-    }
-
-    /// Records a job's end, once: false where the job had ended before or is gone.
-    package func end(
-        _ number: Int64,
-        as state: JobState,
-        at finished: Instant,
-        result: AttemptResult
-    ) async throws(StateStoreError) -> Bool {
-        try await write { database in
-            try Self.set(number, state, result, attempts: nil, finished: finished, database)
-            return database.changesCount == 1
-        }
-    }
-
-    static func set(
-        _ number: Int64,
-        _ state: JobState,
-        _ result: AttemptResult,
-        attempts: Int?,
-        finished: Instant?,
-        _ database: Database
-    ) throws {
-        let statement = try database.cachedStatement(
-            sql: """
-                UPDATE job SET state = ?, attempts = coalesce(?, attempts), started = coalesce(?, started), finished = ?,
-                    exit_code = coalesce(?, exit_code), message = ?, stage_in = coalesce(?, stage_in),
-                    run = coalesce(?, run), stage_out = coalesce(?, stage_out)
-                WHERE number = ? AND finished IS NULL
-                """
-        )
-        try statement.execute(arguments: [
-            state.rawValue, attempts, result.started?.nanoseconds, finished?.nanoseconds, result.exitCode,
-            result.message,
-            result.stageIn?.nanoseconds, result.run?.nanoseconds, result.stageOut?.nanoseconds, number,
-        ])
-    }
-
-    /// Puts the jobs that were under way when the program ended back into the queue.
-    ///
-    /// - Parameter resultsAreWhole: whether jobs whose results were being staged out go on from there; else these run
-    ///   again, too.
-    /// - Returns: how many run again, and the jobs that go on with staging out.
-    package func recover(
-        resultsAreWhole: Bool = true
-    ) async throws(StateStoreError) -> (requeued: Int, stagingOut: [JobRecord]) {
-        try await write { database in
-            try database.execute(
-                sql: "UPDATE job SET state = ?, message = ? WHERE state IN (?, ?, ?)",
-                arguments: [
-                    JobState.queued.rawValue, "the program ended while the job ran; it runs again",
-                    JobState.stagingIn.rawValue, JobState.running.rawValue,
-                    (resultsAreWhole ? JobState.running : JobState.stagingOut).rawValue,
-                ]
-            )
-            let requeued = database.changesCount
-            let rows = try Row.fetchAll(
-                database,
-                sql: "SELECT * FROM job WHERE state = ? ORDER BY number",
-                arguments: [JobState.stagingOut.rawValue]
-            )
-            return (requeued, try rows.map(JobRecord.init(row:)))
-        }
-    }
-
-    /// Puts one job that was under way back into the queue.
-    package func requeue(_ number: Int64, message: String) async throws(StateStoreError) {
-        try await write { database in
-            try database.execute(
-                sql: "UPDATE job SET state = ?, message = ? WHERE number = ? AND finished IS NULL",
-                arguments: [JobState.queued.rawValue, message, number]
-            )
         }
     }
 }

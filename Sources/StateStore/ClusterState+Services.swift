@@ -75,13 +75,14 @@ extension ClusterState {
         }
     }
 
-    /// The jobs of a service that have files beside the database: their event, or results that wait for another storage.
+    /// The jobs of a service that may have files beside the database: their event, or results that wait for another
+    /// storage.
     package func jobsWithFiles(of name: ServiceName) async throws(StateStoreError) -> [JobName] {
         try await read { database in
             try String.fetchAll(
                 database,
-                sql: "SELECT name FROM job WHERE service = ? AND finished IS NULL AND (event IS NULL OR state = ?)",
-                arguments: [name.text, JobState.delivering.rawValue]
+                sql: "SELECT name FROM job WHERE service = ? AND state != ? AND (event IS NULL OR state = ?)",
+                arguments: [name.text, JobState.succeeded.rawValue, JobState.delivering.rawValue]
             ).map { try JobName($0) }
         }
     }

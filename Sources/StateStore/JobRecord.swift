@@ -24,6 +24,10 @@ package struct JobRecord: Sendable, Hashable {
     package var stageIn: Duration?
     package var run: Duration?
     package var stageOut: Duration?
+    /// A queued job with this waits for its next attempt.
+    package var notBefore: Instant?
+    /// How many attempts were made before somebody sent the job on its way again.
+    package var round: Int
 }
 
 /// A bucket and a key.
@@ -73,10 +77,17 @@ package struct AttemptResult: Sendable, Hashable {
     /// When the script was started.
     package var started: Instant?
     package var exitCode: Int32?
+    /// The signal that ended the script, where one did.
+    package var signal: Int32?
+    /// Whether the kernel ended the script for want of memory; `nil` where nobody knows.
+    package var isOutOfMemory: Bool?
     package var message: String?
     package var stageIn: Duration?
     package var run: Duration?
     package var stageOut: Duration?
+    /// The machine on which the attempt is made, and in what the script runs.
+    package var node = ""
+    package var sandbox: SandboxKind?
 
     package init(
         started: Instant? = nil,

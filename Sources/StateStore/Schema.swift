@@ -83,6 +83,53 @@ enum Schema {
         queueCounts,
         pauses,
         routedAhead,
+        SchemaStep("attempts, retries, idempotent posts, notices of failures", sql: attempts),
         SchemaStep("lines of deliveries by destination", sql: deliveryLines),
     ]
+
+    private static let attempts = """
+        CREATE TABLE attempt (
+            job INTEGER NOT NULL REFERENCES job (number) ON DELETE CASCADE,
+            number INTEGER NOT NULL,       -- from 1
+            begun INTEGER NOT NULL,        -- nanoseconds since 1970, as the two below
+            started INTEGER,               -- the script's start
+            ended INTEGER,
+            outcome TEXT,                  -- NULL while it is under way
+            exit_code INTEGER,
+            signal INTEGER,
+            out_of_memory INTEGER,         -- 0 or 1; NULL where nobody knows
+            stage_in INTEGER,              -- nanoseconds, as the two below
+            run INTEGER,
+            stage_out INTEGER,
+            node TEXT NOT NULL,
+            sandbox TEXT NOT NULL,
+            message TEXT,
+            PRIMARY KEY (job, number)
+        ) WITHOUT ROWID;
+
+        -- A queued job with this set waits for its next attempt; nanoseconds since 1970.
+        ALTER TABLE job ADD COLUMN not_before INTEGER;
+        -- Attempts up to this number do not count any more: somebody has sent the job on its way again.
+        ALTER TABLE job ADD COLUMN round INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX job_not_before ON job (not_before) WHERE not_before IS NOT NULL;
+
+        -- What was posted under a key, or for an event of another store, is not posted twice.
+        CREATE TABLE job_key (
+            service TEXT NOT NULL,
+            key TEXT NOT NULL,
+            digest BLOB NOT NULL,          -- of the body; empty where any body will do
+            job INTEGER NOT NULL REFERENCES job (number) ON DELETE CASCADE,
+            PRIMARY KEY (service, key)
+        ) WITHOUT ROWID;
+        CREATE INDEX job_key_job ON job_key (job);
+
+        -- What failure outputs in this cluster's store are still to get.
+        CREATE TABLE failure_notice (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            bucket TEXT NOT NULL,
+            key TEXT NOT NULL,
+            principal TEXT NOT NULL,
+            document BLOB NOT NULL
+        );
+        """
 }

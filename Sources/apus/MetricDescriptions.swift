@@ -12,6 +12,7 @@ enum MetricDescriptions {
         "apus_s3_requests_total": "Requests to the object store, by operation and class of status.",
         "apus_events_total": "Events of the object store that were turned into jobs, or that nobody waited for.",
         "apus_jobs_ended_total": "Jobs that ended, by state.",
+        "apus_job_attempts_total": "Attempts to run a job that ended, by outcome.",
         "apus_job_wait_seconds": "Time from a job's creation to the start of its stage in.",
         "apus_job_stage_in_seconds": "Time to bring a job's input into its sandbox.",
         "apus_job_run_seconds": "Time that a job's script ran, its sandbox's start included.",

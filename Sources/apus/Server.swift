@@ -85,9 +85,14 @@ struct Server {
         let webhooks = settings.webhooks.map { Webhook(name: $0.name, url: $0.url, token: $0.token) }
         let notifications = try await Notifications.open(
             store: objects, state: state, catalog: catalog, webhooks: webhooks, logger: logger)
+        let retries = Signal()
+        let steps = JobSteps(
+            data: data, store: objects, state: state, deliverySignal: deliveries, retrySignal: retries,
+            notifications: notifications, now: now, logger: logger
+        )
         let executor = JobExecutor(
-            data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs,
-            deliverySignal: deliveries, now: now, logger: logger
+            data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs, steps: steps,
+            deliverySignal: deliveries, node: HostName.current, now: now, logger: logger
         )
         let scheduler = JobScheduler(
             capacity: Resources(cpu: settings.cpu, memory: settings.memory), shares: settings.shares, store: state,
@@ -101,23 +106,23 @@ struct Server {
         let allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
         let registryOfServices = ServiceRegistry(
             data: data, store: objects, state: state, catalog: catalog, scheduler: scheduler, sandboxes: sandboxes,
-            logs: logs, deliverySignal: deliveries, allowedImages: allowedImages, clusterStore: store,
-            httpClient: httpClient, now: now, logger: logger
+            logs: logs, deliverySignal: deliveries, notifications: notifications, allowedImages: allowedImages,
+            clusterStore: store, httpClient: httpClient, now: now, logger: logger
         )
         try await Recovery(
             data: data, state: state, sandboxes: sandboxes, registry: registryOfServices, executor: executor,
-            logger: logger
+            now: now, logger: logger
         ).run()
         let lines = DeliveryLineReasons()
         let jobs = JobBoard(
-            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, lines: lines,
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps, lines: lines,
             queueLimit: settings.queueLimit, now: now
         )
         let deliveryService = DeliveryService(
             data: data, state: state, catalog: catalog, httpClient: httpClient,
             longestPause: settings.deliveryPause, quota: settings.quota,
-            hold: { scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: deliveries, now: now,
-            logger: logger
+            hold: { scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: deliveries, steps: steps,
+            now: now, logger: logger
         )
         lines.follow(deliveryService)
         let webhookService = WebhookService(
@@ -125,7 +130,8 @@ struct Server {
             longestPause: settings.deliveryPause, now: now, logger: logger
         )
         let desk = DeliveryDesk(
-            data: data, state: state, deliveries: deliveryService, webhooks: webhookService, now: now, logger: logger)
+            data: data, state: state, deliveries: deliveryService, webhooks: webhookService, steps: steps, now: now,
+            logger: logger)
         let status = ClusterStatus(
             store: objects, jobs: jobs, scheduler: scheduler, resources: resources, nodeName: HostName.current,
             started: now()
@@ -166,6 +172,8 @@ struct Server {
                     store: objects, trustsAges: { resources.trustsAges }, now: now, logger: logger),
                 resources,
                 deliveryService,
+                RetryService(
+                    store: objects, state: state, scheduler: scheduler, signal: retries, now: now, logger: logger),
                 webhookService,
                 EventRouter(
                     store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
@@ -188,8 +196,10 @@ struct Server {
     }
 
     private func serve(grace: Duration) async throws {
+        // Jobs have the grace time and what they take to end, connections another 20 seconds.
+        let deadline = ShutdownDeadline(limit: grace + .seconds(40), sandboxes: sandboxes, logger: logger)
         var configuration = ServiceGroupConfiguration(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+            services: services + [deadline], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
         )
         configuration.maximumGracefulShutdownDuration = grace + .seconds(20)
         let group = ServiceGroup(configuration: configuration)

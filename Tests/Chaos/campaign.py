@@ -167,6 +167,7 @@ class Campaign:
         for problem in oracle.check():
             self.report.add(problem.kind, problem.text)
         self.report.facts["jobs"] = ", ".join(f"{name} {len(jobs)}" for name, jobs in oracle.jobs.items())
+        self.report.jobs = sum(map(len, oracle.jobs.values()))
         self.report.facts["outcomes"] = ", ".join(f"{what} {n}" for what, n in sorted(oracle.outcomes.items()))
         again = [job["attempts"] for jobs in oracle.jobs.values() for job in jobs if job["attempts"] > 1]
         self.report.facts["jobs that ran again"] = f"{len(again)}, at most {max(again, default=1)} times"

@@ -2,15 +2,19 @@
 
 import ctypes
 import os
-import resource
 import signal
+import socket
 import struct
 import subprocess
 import threading
 import time
 
 from apus import Apus
+
 from processes import alive, environment, stopped
+
+# The most files that a server may have open: few enough for a flood to reach.
+DESCRIPTORS = 512
 
 
 class Clock:
@@ -39,6 +43,25 @@ class Clock:
         return library
 
 
+def limited(binary, folder):
+    """A program that becomes the binary, with the limit of open files of a small machine."""
+    path = os.path.join(folder, "apus")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\nulimit -n {DESCRIPTORS}\nexec "{binary}" "$@"\n')
+    os.chmod(path, 0o755)
+    return path
+
+
+def is_open(connection):
+    """Whether the other side has not ended a connection that says nothing."""
+    try:
+        return connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
 class Cluster(Apus):
     """An Apus with a small disk and a clock of its own, which is started again whenever it ends."""
 
@@ -52,6 +75,7 @@ class Cluster(Apus):
         self.environment = {"PATH": f"{os.environ['PATH']}:{self.mark}"}
         if library:
             self.environment.update(LD_PRELOAD=library, CHAOS_CLOCK=self.clock.path)
+        self.binary = limited(self.binary, self.folder)
         # Whoever stops and starts the server holds it.
         self.lock = threading.RLock()
         self.starts, self.ends = 0, []
@@ -114,16 +138,24 @@ class Cluster(Apus):
             time.sleep(seconds)
             process.send_signal(signal.SIGCONT)
 
-    def limit_descriptors(self, more, seconds):
-        """Lets the server open only so many files more than it has open now."""
-        with self.lock:
-            folder = f"/proc/{self.process.pid}/fd"
-            count = len(os.listdir(folder))
-            before = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (count + more, before[1]))
-            time.sleep(seconds)
-            if self.process.poll() is None:
-                resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, before)
+    def flood(self, count, seconds):
+        """Holds so many connections that say nothing, until the server has no more descriptors."""
+        held = []
+        end = time.monotonic() + seconds
+        try:
+            while time.monotonic() < end:
+                # Those that the server ended are opened again.
+                held = [connection for connection in held if is_open(connection)]
+                for number in range(count - len(held)):
+                    port = (self.s3_port, self.api_port)[number % 2]
+                    try:
+                        held.append(socket.create_connection(("127.0.0.1", port), timeout=0.05))
+                    except OSError:
+                        break
+                time.sleep(0.1)
+        finally:
+            for connection in held:
+                connection.close()
 
     def scripts(self):
         """Processes of scripts under way, with the name of their job."""

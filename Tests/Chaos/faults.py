@@ -76,8 +76,8 @@ class Faults:
     def do_freeze(self, fault):
         self.clusters[fault.target].freeze(fault.seconds)
 
-    def do_few_descriptors(self, fault):
-        self.clusters[fault.target].limit_descriptors(fault.amount, fault.seconds)
+    def do_flood(self, fault):
+        self.clusters[fault.target].flood(fault.amount, fault.seconds)
 
     def do_disk_full(self, fault):
         disk = self.clusters[fault.target].disk

@@ -27,7 +27,7 @@ FAULTS = {
     "kill-runtime": ("A", 0.0, 0.0),
     "disk-full": ("ABC", 2.0, 10.0),
     "clock": ("ABC", 2.0, 10.0),
-    "few-descriptors": ("ABC", 1.0, 5.0),
+    "flood": ("ABC", 1.0, 5.0),
     "cut": (("in", "A-B", "B-C"), 0.5, 12.0),
     "reset": (("in", "A-B", "B-C"), 0.0, 0.0),
     "no-answers": (("in", "A-B", "B-C"), 0.5, 4.0),
@@ -65,7 +65,7 @@ class Fault:
     kind: str
     target: str
     seconds: float
-    # Seconds of a clock's jump, bytes a second of a slow link, or bytes left on a full disk.
+    # Seconds of a clock's jump, bytes a second of a slow link, bytes left on a full disk, or connections.
     amount: int = 0
 
 
@@ -74,8 +74,9 @@ class Plan:
 
     def __init__(self, seed, seconds, rate=2.0, pause=2.5, kinds=None):
         self.seed, self.seconds = seed, seconds
+        self.kinds = set(kinds or FAULTS)
         self.operations = self._operations(random.Random(f"operations {seed}"), rate)
-        self.faults = self._faults(random.Random(f"faults {seed}"), pause, kinds or FAULTS)
+        self.faults = self._faults(random.Random(f"faults {seed}"), pause, self.kinds)
         self.bytes = sum(operation.size for operation in self.operations)
 
     def _moments(self, chance, rate):
@@ -162,7 +163,7 @@ class Plan:
                 "clock": chance.choice(CLOCK_JUMPS),
                 "slow": chance.choice([5_000, 20_000, 100_000, 400_000]),
                 "disk-full": chance.choice([0, 4096, 65_536, 1 << 20]),
-                "few-descriptors": chance.choice([0, 2, 8]),
+                "flood": chance.choice([300, 600]),
             }.get(kind, 0)
             seconds = round(chance.uniform(shortest, longest), 2)
             faults.append(Fault(len(faults), now, kind, chance.choice(targets), seconds, amount))

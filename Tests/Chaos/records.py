@@ -5,6 +5,9 @@ import json
 import os
 import sqlite3
 
+# What triggers services, in any of the clusters.
+WANTED = ("line/in/", "line/boxed/", "line/mid/", "line/late/")
+
 
 class Records:
     """The jobs of one cluster and all that waits in it. Databases are opened for each question, read-only."""
@@ -33,7 +36,9 @@ class Records:
         }
         counts = {what: self._rows(self.state, sql)[0]["n"] for what, sql in with_state.items()}
         place = self._rows(self.state, "SELECT position FROM router")[0]["position"]
-        counts["events"] = self._rows(self.index, "SELECT count(*) AS n FROM events WHERE sequence > ?", place)[0]["n"]
+        # An event that nobody wants need not move the place.
+        events = self._rows(self.index, "SELECT bucket, key FROM events WHERE sequence > ?", place)
+        counts["events"] = sum(f"{row['bucket']}/{row['key']}".startswith(WANTED) for row in events)
         counts["garbage"] = self._rows(self.index, "SELECT count(*) AS n FROM garbage")[0]["n"]
         return {what: count for what, count in counts.items() if count}
 

@@ -5,6 +5,8 @@ import json
 import threading
 import time
 
+from plan import FAULTS
+
 
 class Timeline:
     """Everything that happened, a JSON line each, with seconds since the begin."""
@@ -31,7 +33,8 @@ class Report:
 
     def __init__(self, plan, tolerated):
         self.plan, self.tolerated = plan, tolerated
-        self.problems, self.facts = [], {}
+        self.problems, self.facts, self.jobs = [], {}, 0
+        self.left_out = ", ".join(sorted(set(FAULTS) - plan.kinds))
 
     def add(self, kind, text):
         self.problems.append((kind, text))
@@ -55,15 +58,17 @@ class Report:
             if count > limit:
                 print(f"    … {count - limit} more in problems.txt")
         counts = self.counts()
-        row = [
-            self.plan.seed, f"{self.plan.seconds} s", self.facts.get("acknowledged uploads"), self.facts.get("faults"),
-            counts["lost"], counts["doubled"], counts["webhook"], counts["wrong"], counts["infrastructure"],
-            counts["unended"] + counts["unsettled"], counts["leftover"], counts["ended"],
-        ]  # fmt: skip
-        print(
-            "\nseed | length | uploads | faults | lost | doubled | webhooks | wrong | infrastructure | unended | left over | ended"
-        )
-        print("| " + " | ".join(map(str, row)) + " |")
+        row = {
+            "seed": self.plan.seed, "length": f"{self.plan.seconds} s", "faults left out": self.left_out or "none",
+            "uploads": self.facts.get("acknowledged uploads"), "faults": self.facts.get("faults"), "jobs": self.jobs,
+            "lost": counts["lost"], "doubled": counts["doubled"], "webhooks": counts["webhook"],
+            "wrong": counts["wrong"], "infrastructure": counts["infrastructure"],
+            "unended": counts["unended"] + counts["unsettled"], "left over": counts["leftover"],
+            "ended": counts["ended"],
+        }  # fmt: skip
+        print()
+        for cells in (row.keys(), row.values()):
+            print("| " + " | ".join(map(str, cells)) + " |")
         print(f"\nchaos: {'FAILED' if self.failures else 'passed'}; seed {self.plan.seed}", flush=True)
 
     def write(self, path):

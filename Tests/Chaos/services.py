@@ -35,6 +35,14 @@ echo "${sum%% *}" > "$TMP_OUTPUT_DIR/$JOB_UUID~${INPUT_FILE_PATH##*/}" || exit 7
 """
 )
 WRITE_FAILED = 75
+# What the machine did to a script is no outcome: a result that could not be written, or SIGKILL.
+RETRY = {
+    "script": 100,
+    "exit_codes": [WRITE_FAILED, 137],
+    "infrastructure": 100,
+    "backoff": "1s",
+    "maximum_backoff": "3s",
+}
 IMAGE = "localhost/chaos:1"
 # Which services of the first cluster an object triggers, by the folder of its key.
 TRIGGERS = {"in": ("first", "audit"), "boxed": ("boxed",), "other": ()}
@@ -67,7 +75,7 @@ def definition(name, script, ledger, mark, **fields):
         variables["CHAOS_NAME_PREFIX"] = "1"
     body = {
         "name": name, "script": script, "cpu": "0.2", "memory": "64Mi", "sandbox": "process", "log_level": "CRITICAL",
-        "environment": {"variables": variables},
+        "environment": {"variables": variables}, "retry": RETRY,
     }  # fmt: skip
     return {**body, **fields}
 

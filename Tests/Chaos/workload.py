@@ -9,6 +9,7 @@ import time
 import requests
 from apus import s3_client
 from botocore.exceptions import BotoCoreError, ClientError
+
 from ledger import Attempt, digest
 from plan import PART
 from services import CLUSTER, failure

@@ -138,10 +138,15 @@ extension ClusterFixture {
         )
     }
 
-    /// What a job's log says, without times; Apus's own sentences included.
-    package func log(_ job: JobRecord) async throws -> String {
+    /// What the log of a job's attempt says, without times; Apus's own sentences included.
+    ///
+    /// - Parameter attempt: the last one where `nil`.
+    package func log(_ job: JobRecord, attempt: Int? = nil) async throws -> String {
         var bytes: [UInt8] = []
-        for try await record in logs.records(job.service, job.name, follow: false) { bytes += record.bytes }
+        let attempt = attempt ?? job.attempts
+        for try await record in logs.records(job.service, job.name, attempt: attempt, follow: false) {
+            bytes += record.bytes
+        }
         return String(decoding: bytes, as: UTF8.self)
     }
 

@@ -67,6 +67,8 @@ package struct ClusterFixture: Sendable {
     private let router: EventRouter
     private let deliveries: DeliveryService
     package let desk: DeliveryDesk
+    package let steps: JobSteps
+    private let retries: RetryService
     private let recovery: Recovery
 
     private static let begin = ContinuousClock.now
@@ -109,9 +111,16 @@ package struct ClusterFixture: Sendable {
         catalog = ServiceCatalog()
         logs = JobLogs(folder: data.logs, limit: options.logLimit)
         let signal = Signal()
+        notifications = try await Notifications.open(
+            store: objects, state: state, catalog: catalog, webhooks: options.webhooks, logger: logger)
+        let retrySignal = Signal()
+        steps = JobSteps(
+            data: data, store: objects, state: state, deliverySignal: signal, retrySignal: retrySignal,
+            notifications: notifications, now: now, jitter: { 0 }, logger: logger
+        )
         let executor = JobExecutor(
-            data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs,
-            deliverySignal: signal, now: now, logger: logger
+            data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs, steps: steps,
+            deliverySignal: signal, node: "node", now: now, logger: logger
         )
         scheduler = JobScheduler(
             capacity: options.capacity, shares: options.shares, store: state, grace: options.grace, logger: logger,
@@ -120,15 +129,17 @@ package struct ClusterFixture: Sendable {
         allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
         registry = ServiceRegistry(
             data: data, store: objects, state: state, catalog: catalog, scheduler: scheduler, sandboxes: sandboxes,
-            logs: logs, deliverySignal: signal, allowedImages: allowedImages, clusterStore: Self.clusterStore,
+            logs: logs, deliverySignal: signal, notifications: notifications, allowedImages: allowedImages,
+            clusterStore: Self.clusterStore,
             httpClient: httpClient, now: now, logger: logger
         )
         recovery = Recovery(
-            data: data, state: state, sandboxes: sandboxes, registry: registry, executor: executor, logger: logger
+            data: data, state: state, sandboxes: sandboxes, registry: registry, executor: executor, now: now,
+            logger: logger
         )
         let lines = DeliveryLineReasons()
         jobs = JobBoard(
-            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, lines: lines,
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps, lines: lines,
             queueLimit: options.queueLimit, now: now)
         resources = ResourceWatch(
             scheduler: scheduler, state: state, deliverySignal: signal, sample: options.sample, clocks: options.clocks,
@@ -150,18 +161,19 @@ package struct ClusterFixture: Sendable {
             data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
             partSize: options.deliveryPart, quota: options.deliveryQuota,
             hold: { [scheduler, catalog] in scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: signal,
-            now: now, logger: logger
+            steps: steps, now: now, logger: logger
         )
         lines.follow(deliveries)
-        notifications = try await Notifications.open(
-            store: objects, state: state, catalog: catalog, webhooks: options.webhooks, logger: logger)
+        retries = RetryService(
+            store: objects, state: state, scheduler: scheduler, signal: retrySignal, now: now, logger: logger)
         webhooks = WebhookService(
             state: state, webhooks: options.webhooks, notifications: notifications, httpClient: httpClient,
             longestPause: options.deliveryPause, timeout: options.webhookTimeout, now: now,
             logger: logger
         )
         desk = DeliveryDesk(
-            data: data, state: state, deliveries: deliveries, webhooks: webhooks, now: now, logger: logger)
+            data: data, state: state, deliveries: deliveries, webhooks: webhooks, steps: steps, now: now,
+            logger: logger)
         router = EventRouter(
             store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
             now: now,
@@ -174,7 +186,7 @@ package struct ClusterFixture: Sendable {
 
     /// Runs router, scheduler and deliveries for the time of `body`, then stops them gracefully.
     package func whileServing<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
-        let services: [any Service] = [deliveries, webhooks, scheduler, router]
+        let services: [any Service] = [deliveries, retries, webhooks, scheduler, router]
         let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: logger))
         return try await withThrowingTaskGroup(of: T?.self) { tasks in
             tasks.addTask {

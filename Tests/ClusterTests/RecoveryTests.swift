@@ -36,7 +36,7 @@ struct RecoveryTests {
     @Test("a job that was under way runs again", arguments: [JobState.stagingIn, .running])
     func underWay(state: JobState) async throws {
         try await afterCrash { cluster, job in
-            try await cluster.state.advance(job.number, to: state, attempts: 1)
+            try await cluster.take(job, state == .running ? [.started, .scriptStarted] : [.started])
             let work = cluster.data.work.appending(job.name.text)
             _ = try work.appending("output/half").write("x".utf8)
             _ = try work.appending("input/old").write("x".utf8)
@@ -68,8 +68,8 @@ struct RecoveryTests {
     @Test("staging out goes on from the results; the script does not run again")
     func stagingOut() async throws {
         try await afterCrash { cluster, job in
-            try await cluster.state.advance(
-                job.number, to: .stagingOut, attempts: 1, result: AttemptResult(run: .seconds(3)))
+            try await cluster.take(
+                job, [.started, .scriptStarted, .scriptSucceeded], AttemptResult(run: .seconds(3)))
             _ = try cluster.data.work.appending(job.name.text).appending("output/result").write("kept".utf8)
         } _: { cluster, name in
             let job = try await cluster.wait(name, for: .succeeded)
@@ -83,7 +83,7 @@ struct RecoveryTests {
     @Test("after a restart of the machine half-written results are not trusted; the script runs again")
     func stagingOutAfterPowerCut() async throws {
         try await afterCrash { cluster, job in
-            try await cluster.state.advance(job.number, to: .stagingOut, attempts: 1)
+            try await cluster.take(job, [.started, .scriptStarted, .scriptSucceeded])
             _ = try cluster.data.work.appending(job.name.text).appending("output/result").write("cut sho".utf8)
             _ = try cluster.data.root.appending("boot-id").write("an earlier start".utf8)
         } _: { cluster, name in
@@ -96,7 +96,7 @@ struct RecoveryTests {
     @Test("results that were lost make the job run again, not succeed with nothing")
     func lostResults() async throws {
         try await afterCrash { cluster, job in
-            try await cluster.state.advance(job.number, to: .stagingOut, attempts: 1)
+            try await cluster.take(job, [.started, .scriptStarted, .scriptSucceeded])
         } _: { cluster, name in
             let job = try await cluster.wait(name, for: .succeeded)
             #expect(job.attempts == 2)
@@ -107,7 +107,7 @@ struct RecoveryTests {
     @Test("an output bucket that is gone fails the job with what to do")
     func lostBucket() async throws {
         try await afterCrash { cluster, job in
-            try await cluster.state.advance(job.number, to: .stagingOut, attempts: 1)
+            try await cluster.take(job, [.started, .scriptStarted, .scriptSucceeded])
             _ = try cluster.data.work.appending(job.name.text).appending("output/result").write("kept".utf8)
             try await cluster.objects.deleteBucket(try BucketName("bkt"))
         } _: { cluster, name in
@@ -119,8 +119,9 @@ struct RecoveryTests {
     @Test("what has ended stays as it is; folders that nobody needs go")
     func ended() async throws {
         try await afterCrash { cluster, job in
-            _ = try await cluster.state.end(
-                job.number, as: .failed, at: ClusterFixture.now(), result: AttemptResult(exitCode: 9))
+            let failure = AttemptFailure.script(exitCode: 9)
+            try await cluster.take(
+                job, [.started, .attemptFailed(failure, policy: RetryPolicy(), jitter: 0)], AttemptResult(exitCode: 9))
             for folder in [cluster.data.work, cluster.data.deliveries] {
                 _ = try folder.appending(job.name.text).appending("output/x").write("x".utf8)
                 _ = try folder.appending("unknown").appending("x").write("x".utf8)
@@ -219,5 +220,13 @@ struct RecoveryTests {
             #expect(try await cluster.allJobs().count == 2)
             #expect(try cluster.names(cluster.data.logs.appending("s")).count == 1)
         }
+    }
+}
+
+extension ClusterFixture {
+    /// Takes steps of a job's life in the store alone.
+    func take(_ job: JobRecord, _ events: [JobLifeCycle.Event], _ result: AttemptResult = AttemptResult()) async throws
+    {
+        #expect(try await state.handle(events, of: job.number, at: Self.now(), result) != nil)
     }
 }

@@ -45,6 +45,11 @@ struct ParsingTests {
         ("bucket create b", "Create"), ("bucket create b --visibility restricted --allowed-users a b", "Create"),
         ("bucket delete b", "Remove"), ("bucket rm a b", "Remove"),
         ("job list", "List"), ("job list s --state failed --limit 0", "List"), ("jobs ls", "List"),
+        ("job list --service s --dead --json --since 2h", "List"), ("job show a b --json", "JobShowCommand"),
+        ("job logs j --attempt 2 -f -t", "JobLogsCommand"), ("job cancel a b", "JobCancelCommand"),
+        ("job retry a b", "JobRetryCommand"), ("job retry --service s --since 2h", "JobRetryCommand"),
+        ("job redrive", "JobRedriveCommand"), ("job redrive --dead --service s", "JobRedriveCommand"),
+        ("job purge a b", "JobPurgeCommand"), ("job purge --dead --failed --since 7d -y", "JobPurgeCommand"),
         ("put file in/key", "PutCommand"), ("put -r dir other in/", "PutCommand"), ("put a b in -q", "PutCommand"),
         ("get in/key", "GetCommand"), ("get in/key here", "GetCommand"), ("get -r in here", "GetCommand"),
         ("ls", "ListCommand"), ("ls in/ -r -o yaml", "ListCommand"), ("rm in/a in/b", "RemoveCommand"),
@@ -67,7 +72,10 @@ struct ParsingTests {
         "service logs get n j -l", "service logs delete n", "service logs delete n j -a",
         "service logs delete n -s -a",
         "service put-file n", "service put-file n minio.default", "service put-file n a b c", "bucket create",
-        "put file", "get", "rm", "image add", "ls -o xml", "job list --limit -1", "service list --nonsense",
+        "put file", "get", "rm", "image add", "ls -o xml", "job list --limit -1",
+        "job list a --service b", "job list --dead --state dead", "job show", "job logs", "job logs j --attempt 0",
+        "job cancel", "job retry", "job retry a --service s", "job redrive a --dead", "job purge", "job purge a --dead",
+        "job purge --service s", "service list --nonsense",
         "nonsense",
     ])
     func refuses(line: String) async throws {

@@ -29,6 +29,8 @@ struct World: Sendable {
     var variables: [String: String] = [:]
     var input = ""
     var isTerminal = false
+    /// What somebody at the terminal answers; `nil` where nobody can be asked.
+    var answer: String?
 
     init(_ home: FilePath) { self.home = home }
 
@@ -55,13 +57,15 @@ struct World: Sendable {
         let written = Mutex((output: [UInt8](), error: [UInt8]()))
         var variables = variables
         variables["HOME"] = home.string
-        let surroundings = Surroundings(
+        var surroundings = Surroundings(
             variables: variables, workingDirectory: home, outputIsTerminal: isTerminal, errorIsTerminal: isTerminal,
             write: { (stream, bytes) throws(CommandError) in
                 written.withLock { if stream == .output { $0.output += bytes } else { $0.error += bytes } }
             },
             readInput: { [input] _ in Array(input.utf8) },
             now: { Instant(seconds: 1_700_000_000) })
+        surroundings.inputIsTerminal = answer != nil
+        surroundings.readLine = { [answer] in answer }
         var status: Int32 = 0
         do {
             try await Surroundings.$current.withValue(surroundings) {

@@ -110,13 +110,13 @@ struct DeliveryTests {
             let size = try await state.deliveryBytes().bytes
             let lost = try await state.dropDeliveries(
                 to: nil, keepingBytes: ByteCount(size / 2), message: "no room", at: time(30), limit: 100)
-            #expect(lost.dropped.map(\.name) == ["x", "y", "x"] && lost.ended.map(\.text) == ["a-1"])
+            #expect(lost.dropped.map(\.name) == ["x", "y", "x"] && lost.ended.map(\.job.name.text) == ["a-1"])
             #expect(lost.files.count == 3)
             let record = try await state.find("a-1")
             #expect(record.state == .failed && record.message == "no room" && record.finished == time(30))
             // What is left of the second job arrives; that it lost something is not forgotten.
             let rest = try #require(try await state.deliveries(of: state.find("a-2").number).first)
-            #expect(try await state.delivered(rest, at: time(31)))
+            #expect(try await state.delivered(rest, at: time(31))?.job.state == .failed)
             let second = try await state.find("a-2")
             #expect(second.state == .failed && second.message?.hasPrefix("1 of its results") == true)
             #expect(
@@ -174,9 +174,9 @@ struct DeliveryTests {
                 [delivery("x"), delivery("y")], of: number, at: time(20), result: AttemptResult(exitCode: 0))
             let records = try await state.deliveries(of: number)
             try await state.deliveryFailed(records[1], error: "no route", next: time(30))
-            #expect(try await !state.delivered(records[0], at: time(25)))
+            #expect(try await state.delivered(records[0], at: time(25)) == nil)
             #expect(try await state.find("a-1").state == .delivering)
-            #expect(try await state.delivered(records[1], at: time(31)))
+            #expect(try await state.delivered(records[1], at: time(31))?.job.state == .succeeded)
             let record = try await state.find("a-1")
             #expect(
                 record.state == .succeeded && record.finished == time(31) && record.message == nil
@@ -251,7 +251,7 @@ struct DeliveryTests {
             #expect(try await state.deliveryCount() == 0)
             // One that was under way changes nothing any more.
             try await state.deliveryFailed(record, error: "down", next: time(40))
-            #expect(try await state.delivered(record, at: time(40)))
+            #expect(try await state.delivered(record, at: time(40)) == nil)
             #expect(try await state.names() == [])
         }
     }

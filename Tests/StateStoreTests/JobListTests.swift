@@ -39,8 +39,8 @@ struct JobListTests {
         try await withState { state in
             try await state.add("a", jobs: ["a-1", "a-2", "a-3"])
             try await state.add("b", jobs: ["b-1"])
-            try await state.advance(try await state.find("a-1").number, to: .running, attempts: 1)
-            try await state.advance(try await state.find("b-1").number, to: .running, attempts: 1)
+            try await state.advance(try await state.find("a-1").number, to: .running)
+            try await state.advance(try await state.find("b-1").number, to: .running)
             _ = try await state.end(
                 try await state.find("a-2").number, as: .failed, at: time(20), result: AttemptResult())
             func names(_ filter: JobFilter) async throws -> [String] {

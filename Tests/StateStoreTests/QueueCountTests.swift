@@ -18,11 +18,11 @@ struct QueueCountTests {
             #expect(await code { try await state.enqueue(try job("a-3", of: "a"), limits: limits) } == .queueFull)
             try await state.route([try job("a-4", of: "a", event: 1)], upTo: 1)
             let first = try await state.find("a-1")
-            try await state.advance(first.number, to: .running, attempts: 1)
+            try await state.advance(first.number, to: .running)
             #expect(await code { try await state.enqueue(try job("a-5", of: "a"), limits: limits) } == .queueFull)
             try await state.enqueue(try job("b-2", of: "b"), limits: QueueLimits(service: 2))
-            try await state.advance(try await state.find("a-2").number, to: .running, attempts: 1)
-            try await state.advance(try await state.find("b-1").number, to: .running, attempts: 1)
+            try await state.advance(try await state.find("a-2").number, to: .running)
+            try await state.advance(try await state.find("b-1").number, to: .running)
             try await state.enqueue(try job("a-6", of: "a"), limits: limits)
             #expect(try await state.names() == ["a-1", "a-2", "b-1", "a-4", "b-2", "a-6"])
         }
@@ -52,8 +52,8 @@ struct QueueCountTests {
                 case 4: try await state.route([try job("\(name)-e\(step)", of: name, event: Int64(step / 4))], upTo: 1)
                 case 5: if let picked { _ = try await state.deleteJob(picked.number) }
                 case 6:
-                    if let picked { try await state.advance(picked.number, to: .running, attempts: 1) }
-                    _ = try await state.recover()
+                    if let picked { try await state.advance(picked.number, to: .running) }
+                    _ = try await state.recover(at: time(40))
                 case 7:
                     guard let picked else { continue }
                     _ = try await state.end(picked.number, as: .failed, at: time(30), result: AttemptResult())
@@ -85,6 +85,39 @@ struct QueueCountTests {
             var all = filter
             all.limit = 1000
             #expect(try await state.jobs(all).jobs.count == page.count + remaining)
+        }
+    }
+
+    /// The narrowed query finds what reading everything would.
+    @Test(arguments: 0..<8 as Range<UInt64>) func pagesAreRight(seed: UInt64) async throws {
+        var random = SeededGenerator(seed: seed)
+        try await withState { state in
+            for name in ["a", "b"] { try await state.insert(try service(name)) }
+            for number in 0..<60 {
+                let name = Bool.random(using: &random) ? "a" : "b"
+                try await state.enqueue(try job("\(name)-\(number)", of: name))
+                guard let record = try await state.job(named: try JobName("\(name)-\(number)")) else { continue }
+                if Bool.random(using: &random) { try await state.advance(record.number, to: .running, attempts: 1) }
+                if Int.random(in: 0..<3, using: &random) == 0 {
+                    _ = try await state.end(record.number, as: .failed, at: time(30), result: AttemptResult())
+                }
+            }
+            let all = try await state.jobs(JobFilter(limit: 1000)).jobs
+            for _ in 0..<40 {
+                let filter = JobFilter(
+                    service: Bool.random(using: &random) ? try ServiceName("a") : nil,
+                    states: Set(JobState.allCases.filter { _ in Bool.random(using: &random) }),
+                    before: Bool.random(using: &random) ? Int64.random(in: 0...70, using: &random) : nil,
+                    limit: Int.random(in: 1...70, using: &random))
+                let matching = all.filter {
+                    (filter.service == nil || $0.service == filter.service)
+                        && (filter.states.isEmpty || filter.states.contains($0.state))
+                        && $0.number < filter.before ?? .max
+                }
+                let (page, remaining) = try await state.jobs(filter)
+                #expect(page == Array(matching.prefix(filter.limit)), "seed \(seed): \(filter)")
+                #expect(remaining == matching.count - page.count, "seed \(seed): \(filter)")
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 import Model
+import Scheduling
 import StateStore
 import Testing
 
@@ -92,7 +93,7 @@ struct QueueTests {
             #expect(try await state.waitingJobs(of: a, after: 0, limit: 2) == Array(all[..<2]))
             #expect(try await state.waitingJobs(of: a, after: all[1], limit: 2) == Array(all[2..<4]))
             #expect(try await state.waitingJobs(of: a, after: all[4], limit: 2) == [])
-            try await state.advance(all[0], to: .running, attempts: 1)
+            try await state.advance(all[0], to: .running)
             _ = try await state.end(all[1], as: .failed, at: time(20), result: AttemptResult())
             #expect(try await state.waitingJobs(of: a, after: 0, limit: 100) == Array(all[2...]))
             #expect(try await state.firstWaiting(of: a) == all[2])
@@ -105,16 +106,16 @@ struct QueueTests {
         try await withState { state in
             try await state.add("a", jobs: ["a-1"])
             let number = try await state.find("a-1").number
-            try await state.advance(number, to: .running, attempts: 2, result: AttemptResult(started: time(11)))
+            try await state.advance(number, to: .running, result: AttemptResult(started: time(11)))
             let result = AttemptResult(
                 exitCode: 3, message: "no", stageIn: .seconds(1), run: .seconds(2), stageOut: .zero)
             #expect(try await state.end(number, as: .failed, at: time(20), result: result))
             #expect(try await !state.end(number, as: .succeeded, at: time(21), result: AttemptResult(exitCode: 0)))
-            try await state.advance(number, to: .running, attempts: 9)
-            try await state.requeue(number, message: "again")
+            try await state.advance(number, to: .running)
+            #expect(try await state.handle([.resultsLost], of: number, at: time(21)) == nil)
             try await state.deliver([], of: number, at: time(22), result: AttemptResult())
             let record = try await state.find("a-1")
-            #expect(record.state == .failed && record.finished == time(20) && record.attempts == 2)
+            #expect(record.state == .failed && record.finished == time(20) && record.attempts == 1)
             #expect(record.exitCode == 3 && record.message == "no" && record.started == time(11))
             #expect(record.stageIn == .seconds(1) && record.run == .seconds(2) && record.stageOut == .zero)
             #expect(try await !state.end(999_999, as: .failed, at: time(20), result: AttemptResult()))
@@ -130,11 +131,11 @@ struct QueueTests {
             ]
             try await state.add("a", jobs: states.map(\.0) + ["over"])
             for (name, wanted) in states where wanted != .queued {
-                try await state.advance(try await state.find(name).number, to: wanted, attempts: 1)
+                try await state.advance(try await state.find(name).number, to: wanted)
             }
             _ = try await state.end(
                 try await state.find("over").number, as: .succeeded, at: time(20), result: AttemptResult())
-            let (requeued, stagingOut) = try await state.recover()
+            let (requeued, stagingOut) = try await state.recover(at: time(30))
             #expect(requeued == 2)
             #expect(stagingOut.map(\.name.text) == ["out"])
             for name in ["queued", "in", "run"] { #expect(try await state.find(name).state == .queued) }
@@ -150,8 +151,8 @@ struct QueueTests {
     func recoverWithoutResults() async throws {
         try await withState { state in
             try await state.add("a", jobs: ["out"])
-            try await state.advance(try await state.find("out").number, to: .stagingOut, attempts: 1)
-            let (requeued, stagingOut) = try await state.recover(resultsAreWhole: false)
+            try await state.advance(try await state.find("out").number, to: .stagingOut)
+            let (requeued, stagingOut) = try await state.recover(resultsAreWhole: false, at: time(30))
             #expect(requeued == 1 && stagingOut.isEmpty)
             #expect(try await state.find("out").state == .queued)
         }
@@ -162,8 +163,9 @@ struct QueueTests {
         try await withState { state in
             try await state.add("a", jobs: ["a-1"])
             let number = try await state.find("a-1").number
-            try await state.advance(number, to: .stagingOut, attempts: 1)
-            try await state.requeue(number, message: "lost")
+            try await state.advance(number, to: .stagingOut)
+            let lost = AttemptResult(message: "lost")
+            #expect(try await state.handle([.resultsLost], of: number, at: time(30), lost)?.actions.last == .enqueue)
             let record = try await state.find("a-1")
             #expect(record.state == .queued && record.message == "lost")
         }

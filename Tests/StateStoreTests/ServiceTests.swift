@@ -66,7 +66,9 @@ struct ServiceTests {
                     try await state.find(name).number, as: .failed, at: time(30), result: AttemptResult())
             }
             #expect(
-                try await state.jobsWithFiles(of: try ServiceName("a")).map(\.text).sorted() == ["delivers", "file"])
+                try await state.jobsWithFiles(of: try ServiceName("a")).map(\.text).sorted() == [
+                    "delivers", "file", "file-over",
+                ])
         }
     }
 

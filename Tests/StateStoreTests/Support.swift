@@ -1,6 +1,7 @@
 import DurableSQLite
 import LoopbackServer
 import Model
+import Scheduling
 import StateStore
 import SystemPackage
 
@@ -62,4 +63,73 @@ extension ClusterState {
 func code(_ body: () async throws -> Void) async -> StateStoreError.Code? {
     do { try await body() } catch { return (error as? StateStoreError)?.code }
     return nil
+}
+
+extension ClusterState {
+    private static let way: [JobLifeCycle.Event] = [.started, .scriptStarted, .scriptSucceeded]
+
+    /// Takes a job from wherever it is to the last event; false where there is no way.
+    func take(
+        _ number: Int64,
+        to last: [JobLifeCycle.Event],
+        at now: Instant = time(15),
+        _ result: AttemptResult = AttemptResult(),
+        deliveries: [NewDelivery] = []
+    ) async throws -> Bool {
+        for count in 0...Self.way.count {
+            for start in 0...(Self.way.count - count) {
+                let events = Array(Self.way[start..<start + count]) + last
+                if try await handle(events, of: number, at: now, result, deliveries: deliveries) != nil { return true }
+            }
+        }
+        return false
+    }
+
+    /// Takes a job to a state on its way.
+    @discardableResult
+    func advance(_ number: Int64, to state: JobState, result: AttemptResult = AttemptResult()) async throws -> Bool {
+        switch state {
+        case .stagingIn: try await take(number, to: [.started], result)
+        case .running: try await take(number, to: [.scriptStarted], result)
+        case .stagingOut: try await take(number, to: [.scriptSucceeded], result)
+        case .delivering: try await take(number, to: [.resultsStored(awaitingDelivery: true)], result)
+        case .queued, .succeeded, .failed, .cancelled, .dead: false
+        }
+    }
+
+    /// Ends a job.
+    func end(_ number: Int64, as state: JobState, at now: Instant, result: AttemptResult) async throws -> Bool {
+        switch state {
+        case .succeeded: try await take(number, to: [.resultsStored(awaitingDelivery: false)], at: now, result)
+        case .cancelled: try await take(number, to: [.cancelled], at: now, result)
+        case .dead: try await fail(number, .infrastructure, at: now, result, RetryPolicy(infrastructure: 1)) == .dead
+        case .failed: try await fail(number, .script(exitCode: 1), at: now, result) == .failed
+        case .queued, .stagingIn, .running, .stagingOut, .delivering: false
+        }
+    }
+
+    /// Lets an attempt fail; answers the state after it, `nil` where it was refused.
+    @discardableResult
+    func fail(
+        _ number: Int64,
+        _ failure: AttemptFailure,
+        at now: Instant = time(20),
+        _ result: AttemptResult = AttemptResult(),
+        _ policy: RetryPolicy = RetryPolicy(),
+        notice: NewFailureNotice? = nil
+    ) async throws -> JobState? {
+        let event = JobLifeCycle.Event.attemptFailed(failure, policy: policy, jitter: 1)
+        for events in [[event], [.started, event]] {
+            if let change = try await handle(events, of: number, at: now, result, notice: notice) {
+                return change.job.state
+            }
+        }
+        return nil
+    }
+
+    /// Commits deliveries of a job, wherever it is before.
+    func deliver(_ deliveries: [NewDelivery], of number: Int64, at now: Instant, result: AttemptResult) async throws {
+        let last = [JobLifeCycle.Event.resultsStored(awaitingDelivery: true)]
+        _ = try await take(number, to: last, at: now, result, deliveries: deliveries)
+    }
 }
