@@ -92,9 +92,10 @@ let rooms: [[Target]] = [
         "Cluster",
         [
             "Model", "Scheduling", "ObjectEngine", "StateStore", "Sandboxes", "Providers", "Identity",
-            "S3Wire", asyncHTTPClient, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, systemPackage,
+            "S3Client", "S3Wire", asyncHTTPClient, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix,
+            systemPackage,
         ],
-        tests: ["ClusterTesting", "DurableSQLite", "LoopbackServer", subprocess]
+        tests: ["ClusterTesting", "DurableSQLite", "LoopbackServer", "S3API", hummingbird, subprocess]
     ),
     // Delivery.
     room(

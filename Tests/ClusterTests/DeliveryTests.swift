@@ -140,7 +140,9 @@ struct DeliveryTests {
         try await LoopbackServer.with(refusal) { bad in
             try await Self.serving(good) { port in
                 try await ClusterFixture.serve { cluster in
-                    try await cluster.create("s", script: Self.script, more: Self.outputs(["a": bad, "b": port]))
+                    // Each has a name of its own: those of one name would wait for one another.
+                    let script = "cat \"$INPUT_FILE_PATH\" > \"$TMP_OUTPUT_DIR/$(tr ' ' - < \"$INPUT_FILE_PATH\").txt\""
+                    try await cluster.create("s", script: script, more: Self.outputs(["a": bad, "b": port]))
                     let service = try ServiceName("s")
                     var jobs: [JobName] = []
                     for index in 0..<5 {
