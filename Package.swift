@@ -154,7 +154,8 @@ let rooms: [[Target]] = [
                 "S3API", "S3Client",
                 "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry", "YAMLDocuments", argumentParser,
                 asyncHTTPClient,
-                hummingbird, lifecycle, logging, metrics, nioCore, nioPosix, systemPackage, unixSignals,
+                hummingbird, hummingbirdCore, lifecycle, logging, metrics, nioCore, nioPosix, systemPackage,
+                unixSignals,
             ],
             swiftSettings: settings
         ),
