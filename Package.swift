@@ -155,7 +155,8 @@ let rooms: [[Target]] = [
                 "S3API", "S3Client",
                 "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry", "YAMLDocuments", argumentParser,
                 asyncHTTPClient,
-                hummingbird, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, systemPackage, unixSignals,
+                hummingbird, hummingbirdCore, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, systemPackage,
+                unixSignals,
             ],
             swiftSettings: settings
         ),
