@@ -1,7 +1,6 @@
 package import Logging
 package import Model
 package import StateStore
-import SystemPackage
 
 /// A destination, what waits for it, and what its line does.
 package struct DestinationView: Sendable {
@@ -20,28 +19,22 @@ package struct DeliveryDesk: Sendable {
     /// How much is given up in one transaction.
     private static let batch = 500
 
-    private let data: DataDirectory
     private let state: ClusterState
     private let deliveries: DeliveryService
     private let webhooks: WebhookService
-    private let steps: JobSteps
     private let now: @Sendable () -> Instant
     private let logger: Logger
 
     package init(
-        data: DataDirectory,
         state: ClusterState,
         deliveries: DeliveryService,
         webhooks: WebhookService,
-        steps: JobSteps,
         now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
-        self.data = data
         self.state = state
         self.deliveries = deliveries
         self.webhooks = webhooks
-        self.steps = steps
         self.now = now
         self.logger = logger
     }
@@ -102,11 +95,9 @@ package struct DeliveryDesk: Sendable {
         } else {
             let message = "results for \(destination) were given up by \(principal)"
             while true {
-                let lost = try await state.dropDeliveries(
-                    to: destination, message: message, at: now(), limit: Self.batch)
+                let lost = try await deliveries.drop(to: destination, message: message, limit: Self.batch)
                 guard !lost.dropped.isEmpty else { break }
                 count += lost.dropped.count
-                await steps.perform(lost, in: data, logger)
             }
             deliveries.withdrawn()
         }
@@ -122,22 +113,5 @@ package struct DeliveryDesk: Sendable {
 
     private static func nothingWaits(_ destination: String) -> ClusterError {
         ClusterError(code: .notFound, message: "nothing waits for a destination \"\(destination)\"")
-    }
-}
-
-extension JobSteps {
-    /// Removes the files of deliveries that were given up, and ends the jobs that have nothing else to deliver.
-    func perform(_ lost: DroppedDeliveries, in data: DataDirectory, _ logger: Logger) async {
-        let deliveries = data.deliveries
-        do {
-            try await Folder.offload {
-                for (job, file) in lost.files {
-                    try Folder.removeFile(deliveries.appending(job.text).appending(file))
-                }
-            }
-        } catch {
-            logger.warning("files of deliveries that were given up are left", metadata: ["error": "\(error)"])
-        }
-        for end in lost.ended { await perform(end) }
     }
 }

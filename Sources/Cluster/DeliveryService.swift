@@ -7,6 +7,7 @@ import Scheduling
 import ServiceLifecycle
 package import StateStore
 import Synchronization
+import SystemPackage
 
 /// Takes finished results to storages outside this cluster, and tries again for as long as it takes.
 ///
@@ -164,13 +165,12 @@ package final class DeliveryService: Service {
     private func dropExcess() async throws {
         guard let quota, quota.policy == .dropOldest else { return }
         while try await state.deliveryBytes() > quota.limit {
-            let lost = try await state.dropDeliveries(
+            let lost = try await drop(
                 to: nil, keepingBytes: quota.limit,
                 message: "its results were given up: more than \(quota.limit) waited for other storages",
-                at: now(), limit: Self.batch)
+                limit: Self.batch)
             guard !lost.dropped.isEmpty else { return }
             dropped.increment(by: lost.dropped.count)
-            await steps.perform(lost, in: data, logger)
             for line in lines.withLock({ Array($0.values) }) { line.runner.withdrawn() }
             for delivery in lost.dropped {
                 logger.warning(
@@ -182,6 +182,32 @@ package final class DeliveryService: Service {
                 )
             }
         }
+    }
+
+    /// Gives up the oldest results, with their files; the jobs that have nothing else to deliver end as failed.
+    ///
+    /// - Parameter keepingBytes: only as many as it takes for no more than that to wait; `nil` for all.
+    func drop(
+        to destination: String?,
+        keepingBytes: ByteCount? = nil,
+        message: String,
+        limit: Int
+    ) async throws -> DroppedDeliveries {
+        let lost = try await state.dropDeliveries(
+            to: destination, keepingBytes: keepingBytes, message: message, at: now(), limit: limit,
+            failureOutput: { [catalog] in catalog[$0]?.definition.failureOutput })
+        let folder = data.deliveries
+        do {
+            try await Folder.offload {
+                for (job, file) in lost.files { try Folder.removeFile(folder.appending(job.text).appending(file)) }
+            }
+        } catch {
+            logger.warning("files of deliveries that were given up are left", metadata: ["error": "\(error)"])
+        }
+        for end in lost.ended {
+            await steps.perform(end, telling: catalog[end.job.service]?.definition.failureOutput)
+        }
+        return lost
     }
 
     // MARK: For people

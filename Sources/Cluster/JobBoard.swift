@@ -139,6 +139,7 @@ package final class JobBoard: Sendable {
         let job = try await job(name, of: service).record
         do {
             _ = try await state.deleteJob(job.number)
+            if job.state == .delivering { steps.deliveriesWithdrawn() }
             scheduler.jobWithdrawn(job.number, of: service)
             _ = scheduler.cancel(job.number)
             try await removeFiles(of: name, service)

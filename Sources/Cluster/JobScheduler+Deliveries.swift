@@ -1,5 +1,6 @@
-import Model
+package import Model
 import Scheduling
+import Synchronization
 
 /// Too much that waits for other storages keeps back what would make more of it.
 extension JobScheduler {

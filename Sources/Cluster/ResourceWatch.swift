@@ -26,7 +26,7 @@ package final class ResourceWatch: Service {
     private let seen: Mutex<State>
     private let scheduler: JobScheduler
     private let state: ClusterState
-    private let deliverySignal: Signal
+    private let deliveries: DeliveryService
     private let sample: @Sendable () async -> [Pressure.Resource: Pressure.Level]
     private let clocks: Clocks
     private let interval: Duration
@@ -40,7 +40,7 @@ package final class ResourceWatch: Service {
         reserves: [Pressure.Resource: Int64] = [:],
         scheduler: JobScheduler,
         state: ClusterState,
-        deliverySignal: Signal,
+        deliveries: DeliveryService,
         sample: @escaping @Sendable () async -> [Pressure.Resource: Pressure.Level],
         clocks: @escaping Clocks,
         interval: Duration = .seconds(1),
@@ -49,7 +49,7 @@ package final class ResourceWatch: Service {
         seen = Mutex(State(pressure: Pressure(reserves: reserves)))
         self.scheduler = scheduler
         self.state = state
-        self.deliverySignal = deliverySignal
+        self.deliveries = deliveries
         self.sample = sample
         self.clocks = clocks
         self.interval = interval
@@ -108,7 +108,8 @@ package final class ResourceWatch: Service {
         do { try await state.makeSchedulesDue(at: now) } catch {
             logger.warning("times in the store cannot be changed", metadata: ["error": "\(error)"])
         }
-        deliverySignal.send()
+        // Lines remember when what rests is due.
+        deliveries.retry(nil)
     }
 
     /// Whether what is old by the wall clock may be deleted: not in the first hour after the clock went far forwards.

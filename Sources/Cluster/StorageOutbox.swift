@@ -113,8 +113,9 @@ struct StorageOutbox: Outbox {
     }
 
     private func arrived(_ delivery: DeliveryRecord) async throws {
-        if let end = try await context.state.delivered(delivery, at: context.now()) {
-            await context.steps.perform(end)
+        let failureOutput = context.catalog[delivery.service]?.definition.failureOutput
+        if let end = try await context.state.delivered(delivery, at: context.now(), failureOutput: failureOutput) {
+            await context.steps.perform(end, telling: failureOutput)
         }
         tried.remove(delivery.id)
         context.arrived()

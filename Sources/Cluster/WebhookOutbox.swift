@@ -61,12 +61,24 @@ struct WebhookOutbox: Outbox {
     func send(_ id: Int64) async -> OutboxFailure? {
         do {
             guard let body = try await state.webhookDelivery(id) else { return nil }
-            if let failure = await post(body) {
+            let answer: HTTPClientResponse
+            do {
+                answer = try await httpClient.execute(
+                    request(body), timeout: .nanoseconds(timeout.nanoseconds))
+            } catch {
                 failed.increment()
-                return failure
+                return OutboxFailure(.destination(retryAfter: nil), "\(error)")
             }
+            guard (200...299).contains(answer.status.code) else {
+                failed.increment()
+                await drain(answer)
+                let wish = answer.headers.first(name: "Retry-After").flatMap { RetryAfter.parse($0, at: now()) }
+                return OutboxFailure(.destination(retryAfter: wish), "it answered \(answer.status.code)")
+            }
+            // It has taken it, however long the rest of the answer takes.
             try await state.webhook(webhook.name, tookThrough: id)
             delivered.increment()
+            await drain(answer)
             return nil
         } catch {
             return OutboxFailure(.destination(retryAfter: nil), "it cannot be read or recorded: \(error)")
@@ -76,8 +88,7 @@ struct WebhookOutbox: Outbox {
     /// The line's own memory is enough: what is refused is tried again, whoever refused it.
     func failed(_ id: Int64, _ failure: OutboxFailure, next: Instant) async throws {}
 
-    /// - Returns: why it was not taken; `nil` where it was.
-    private func post(_ body: [UInt8]) async -> OutboxFailure? {
+    private func request(_ body: [UInt8]) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: webhook.url)
         request.method = .POST
         request.headers.add(name: "Content-Type", value: "application/json")
@@ -86,30 +97,17 @@ struct WebhookOutbox: Outbox {
             request.headers.add(name: "Authorization", value: authorization)
         }
         request.body = .bytes(ByteBuffer(bytes: body))
-        let (timeout, prepared) = (timeout, request)
-        return await withTaskGroup(of: OutboxFailure?.self) { group in
-            group.addTask { await execute(prepared) }
-            group.addTask {
-                // Ends early where the delivery has ended.
-                try? await Task.sleep(for: timeout)
-                return OutboxFailure(.destination(retryAfter: nil), "it did not answer within \(timeout)")
-            }
-            let outcome = await group.next() ?? nil
-            group.cancelAll()
-            return outcome
-        }
+        return request
     }
 
-    private func execute(_ request: HTTPClientRequest) async -> OutboxFailure? {
-        do {
-            let answer = try await httpClient.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
-            // Read for the connection to be of use again; what it says is of no interest.
-            _ = try? await answer.body.collect(upTo: Self.answerLimit)
-            if (200...299).contains(answer.status.code) { return nil }
-            let wish = answer.headers.first(name: "Retry-After").flatMap { RetryAfter.parse($0, at: now()) }
-            return OutboxFailure(.destination(retryAfter: wish), "it answered \(answer.status.code)")
-        } catch {
-            return OutboxFailure(.destination(retryAfter: nil), "\(error)")
+    /// Reads an answer, for the connection to be of use again; what it says is of no interest, nor whether it ends.
+    private func drain(_ answer: HTTPClientResponse) async {
+        await withTaskGroup { group in
+            group.addTask { _ = try? await answer.body.collect(upTo: Self.answerLimit) }
+            // Ends early where the answer has ended.
+            group.addTask { [timeout] in try? await Task.sleep(for: timeout) }
+            await group.next()
+            group.cancelAll()
         }
     }
 }

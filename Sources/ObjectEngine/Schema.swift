@@ -7,10 +7,10 @@ enum Schema {
         SchemaStep("settings of buckets", sql: settings),
         SchemaStep("small contents, checks", sql: smallContents),
         SchemaStep("versions of objects, checksums of pieces, finished uploads", sql: versions),
-        SchemaStep("receipts of deliveries", sql: receipts),
         SchemaStep("deleted buckets whose events are not all read", sql: departures),
         SchemaStep("what jobs have put", sql: putMarks),
         SchemaStep("traces of events", sql: "ALTER TABLE events ADD COLUMN trace TEXT"),
+        SchemaStep("receipts of deliveries", sql: receipts),
     ]
 
     private static let putMarks = """

@@ -58,8 +58,13 @@ extension ClusterState {
 
     /// Records that a result has arrived; with a job's last one, the job's end.
     ///
+    /// - Parameter failureOutput: who is told where the job ends as failed, because others of its results were given up.
     /// - Returns: The job's end, where that was the last one.
-    package func delivered(_ delivery: DeliveryRecord, at now: Instant) async throws(StateStoreError) -> JobChange? {
+    package func delivered(
+        _ delivery: DeliveryRecord,
+        at now: Instant,
+        failureOutput: FailureOutput? = nil
+    ) async throws(StateStoreError) -> JobChange? {
         try await write { database in
             // Completed: not one of those that are to be aborted.
             try database.execute(
@@ -67,7 +72,7 @@ extension ClusterState {
             try database.execute(sql: "DELETE FROM delivery WHERE id = ?", arguments: [delivery.id])
             let sql = "SELECT count(*) FROM delivery WHERE job = ?"
             guard try Int.fetchOne(database, sql: sql, arguments: [delivery.job]) == 0 else { return nil }
-            return try Self.endDeliveries(of: delivery.job, at: now, database)
+            return try Self.endDeliveries(of: delivery.job, at: now, telling: failureOutput, database)
         }
     }
 

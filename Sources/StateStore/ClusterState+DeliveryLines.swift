@@ -1,5 +1,7 @@
+import FoundationEssentials
 import GRDB
 package import Model
+import Scheduling
 
 /// What was given up.
 package struct DroppedDeliveries: Sendable {
@@ -114,13 +116,15 @@ extension ClusterState {
     /// - Parameters:
     ///   - keepingBytes: only as many as it takes for no more than that to wait; `nil` for all.
     ///   - message: for the jobs.
+    ///   - failureOutput: who is told of the failures of a service's jobs.
     /// - Returns: what was given up, the jobs that ended, and the files of others that nobody needs any more.
     package func dropDeliveries(
         to destination: String?,
         keepingBytes: ByteCount? = nil,
         message: String,
         at now: Instant,
-        limit: Int
+        limit: Int,
+        failureOutput: @escaping @Sendable (ServiceName) -> FailureOutput? = { _ in nil }
     ) async throws(StateStoreError) -> DroppedDeliveries {
         try await write { database in
             let oldest = try Self.deliveries(
@@ -144,7 +148,8 @@ extension ClusterState {
                     arguments: [message, delivery.job, JobState.delivering.rawValue]
                 )
             }
-            let ended = try Self.endJobs(of: dropped, message: message, at: now, database)
+            let ended = try Self.endJobs(
+                of: dropped, message: message, at: now, telling: failureOutput, database)
             let files = try dropped.filter { delivery in
                 let sql = "SELECT EXISTS (SELECT 1 FROM delivery WHERE job = ? AND file = ?)"
                 return try Bool.fetchOne(database, sql: sql, arguments: [delivery.job, delivery.file]) != true
@@ -157,6 +162,7 @@ extension ClusterState {
         of dropped: [DeliveryRecord],
         message: String,
         at now: Instant,
+        telling failureOutput: (ServiceName) -> FailureOutput?,
         _ database: Database
     ) throws -> [JobChange] {
         try Dictionary(grouping: dropped, by: \.job).compactMap { job, deliveries in
@@ -165,20 +171,38 @@ extension ClusterState {
                 arguments: [deliveries.count, job])
             let sql = "SELECT count(*) FROM delivery WHERE job = ?"
             guard try Int.fetchOne(database, sql: sql, arguments: [job]) == 0 else { return nil }
-            let step = JobStep(
-                number: job, events: [.deliveryGivenUp], now: now, result: AttemptResult(message: message))
-            return try step.take(database)
+            let target = deliveries.first.flatMap { failureOutput($0.service) }
+            return try giveUp(job, message: message, at: now, telling: target, database)
         }
     }
 
+    /// Ends a job as failed of which something was given up, and nothing else waits.
+    private static func giveUp(
+        _ job: Int64,
+        message: String,
+        at now: Instant,
+        telling target: FailureOutput?,
+        _ database: Database
+    ) throws -> JobChange? {
+        let event = try Data.fetchOne(database, sql: "SELECT event FROM job WHERE number = ?", arguments: [job])
+        return try JobStep(
+            number: job, events: [.deliveryGivenUp], now: now, result: AttemptResult(message: message),
+            notice: target.map { NewFailureNotice(target: $0, event: event.map(Array.init), log: []) }
+        ).take(database)
+    }
+
     /// Ends a job of which nothing waits any more.
-    static func endDeliveries(of job: Int64, at now: Instant, _ database: Database) throws -> JobChange? {
+    static func endDeliveries(
+        of job: Int64,
+        at now: Instant,
+        telling target: FailureOutput?,
+        _ database: Database
+    ) throws -> JobChange? {
         let lost =
             try Int.fetchOne(database, sql: "SELECT lost_results FROM job WHERE number = ?", arguments: [job]) ?? 0
         guard lost > 0 else { return try JobStep(number: job, events: [.delivered], now: now).take(database) }
         let message = "\(lost) of its results were given up before they were delivered"
-        let step = JobStep(number: job, events: [.deliveryGivenUp], now: now, result: AttemptResult(message: message))
-        return try step.take(database)
+        return try giveUp(job, message: message, at: now, telling: target, database)
     }
 
     // MARK: Uploads in parts

@@ -100,8 +100,14 @@ struct Server {
             capacity: Resources(cpu: settings.cpu, memory: settings.memory), shares: settings.shares, store: state,
             grace: settings.grace, logger: logger, execute: { await executor.execute($0) }
         )
+        let deliveryService = DeliveryService(
+            data: data, state: state, catalog: catalog, httpClient: httpClient,
+            longestPause: settings.deliveryPause, quota: settings.quota,
+            hold: { scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: deliveries, steps: steps,
+            now: now, logger: logger
+        )
         let resources = ResourceWatch(
-            reserves: settings.reserves, scheduler: scheduler, state: state, deliverySignal: deliveries,
+            reserves: settings.reserves, scheduler: scheduler, state: state, deliveries: deliveryService,
             sample: { await ResourceProbe.sample(data.root) }, clocks: { ResourceProbe.clocks() }, logger: logger
         )
         await resources.look()
@@ -126,20 +132,13 @@ struct Server {
             data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps, lines: lines,
             queueLimit: settings.queueLimit, now: now
         )
-        let deliveryService = DeliveryService(
-            data: data, state: state, catalog: catalog, httpClient: httpClient,
-            longestPause: settings.deliveryPause, quota: settings.quota,
-            hold: { scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: deliveries, steps: steps,
-            now: now, logger: logger
-        )
         lines.follow(deliveryService)
         let webhookService = WebhookService(
             state: state, webhooks: webhooks, notifications: notifications, httpClient: httpClient,
             longestPause: settings.deliveryPause, now: now, logger: logger
         )
         let desk = DeliveryDesk(
-            data: data, state: state, deliveries: deliveryService, webhooks: webhookService, steps: steps, now: now,
-            logger: logger)
+            state: state, deliveries: deliveryService, webhooks: webhookService, now: now, logger: logger)
         let status = ClusterStatus(
             store: objects, jobs: jobs, scheduler: scheduler, resources: resources, nodeName: HostName.current,
             started: now()

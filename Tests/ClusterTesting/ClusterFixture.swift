@@ -148,9 +148,15 @@ package struct ClusterFixture: Sendable {
         jobs = JobBoard(
             data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps, lines: lines,
             queueLimit: options.queueLimit, now: now)
+        deliveries = DeliveryService(
+            data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
+            partSize: options.deliveryPart, quota: options.deliveryQuota,
+            hold: { [scheduler, catalog] in scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: signal,
+            steps: steps, now: now, logger: logger
+        )
         resources = ResourceWatch(
-            scheduler: scheduler, state: state, deliverySignal: signal, sample: options.sample, clocks: options.clocks,
-            logger: logger)
+            scheduler: scheduler, state: state, deliveries: deliveries, sample: options.sample,
+            clocks: options.clocks, logger: logger)
         status = ClusterStatus(
             store: objects, jobs: jobs, scheduler: scheduler, resources: resources, nodeName: "node",
             started: Instant(seconds: 1_700_000_000)
@@ -164,12 +170,6 @@ package struct ClusterFixture: Sendable {
         housekeeper = Housekeeper(
             data: data, state: state, catalog: catalog, logs: logs, retention: options.retention, now: now,
             logger: logger
-        )
-        deliveries = DeliveryService(
-            data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
-            partSize: options.deliveryPart, quota: options.deliveryQuota,
-            hold: { [scheduler, catalog] in scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: signal,
-            steps: steps, now: now, logger: logger
         )
         lines.follow(deliveries)
         retries = RetryService(
@@ -187,8 +187,7 @@ package struct ClusterFixture: Sendable {
         let memory = EventMemory()
         events = EventDesk(state: state, memory: memory)
         desk = DeliveryDesk(
-            data: data, state: state, deliveries: deliveries, webhooks: webhooks, steps: steps, now: now,
-            logger: logger)
+            state: state, deliveries: deliveries, webhooks: webhooks, now: now, logger: logger)
         router = EventRouter(
             store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
             memory: memory,

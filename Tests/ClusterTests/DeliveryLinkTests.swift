@@ -3,6 +3,7 @@ import LoopbackServer
 import Model
 import NIOHTTP1
 import ObjectEngine
+import Scheduling
 import StateStore
 import Synchronization
 import SystemPackage
@@ -278,7 +279,10 @@ struct DeliveryLinkTests {
                         event: nil, created: ClusterFixture.now()), many + [one])
                 _ = try await cluster.desk.retry(nil)
                 try await eventually("it arrives") { try await receiver.events() == ["out/live"] }
-                let backlog = try await cluster.desk.destinations()
+                let backlog = try await eventually("its arrival is recorded") {
+                    let backlog = try await cluster.desk.destinations()
+                    return backlog.count == 1 ? backlog : nil
+                }
                 #expect(backlog.map(\.name) == ["s/minio.cloud"] && backlog[0].waiting == 20_000)
                 // Given up for good: the job fails and says so, nothing is left.
                 #expect(try await cluster.desk.drop("s/minio.cloud", principal: "me") == 20_000)

@@ -1,4 +1,5 @@
 import ClusterTesting
+import DurableSQLite
 import Hummingbird
 import Logging
 import LoopbackServer
@@ -22,7 +23,7 @@ struct Receiver: Sendable {
             let logger = Logger(label: "receiver") { _ in SwiftLogNoOpLogHandler() }
             let now = ClusterFixture.now
             let store = try await ObjectStore.open(
-                at: folder.appending("objects"), durability: .never, logger: logger, now: now)
+                at: folder, durability: .never, logger: logger, now: now)
             let responder = S3Responder(
                 store: store, domains: ["localhost"],
                 secret: { $0 == "access" ? ("secret-key", .administrator(name: "edge")) : nil },

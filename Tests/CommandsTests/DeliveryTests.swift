@@ -18,7 +18,7 @@ struct DeliveryTests {
         ])
         try await withCluster(cluster) { (world) async throws in
             let table = await world.run("delivery", "list").output
-            #expect(table.contains("s/minio.cloud") && table.contains("2.0 KiB") && table.contains("no answer"))
+            #expect(table.contains("s/minio.cloud") && table.contains("2 KiB") && table.contains("no answer"))
             #expect(table.contains("webhook:audit"))
             #expect(await world.run("delivery", "list", "-o", "json").output.contains("\"state\": \"resting\""))
             #expect(await world.run("delivery", "retry").output == "4 waiting\n")

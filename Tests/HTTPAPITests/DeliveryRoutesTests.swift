@@ -15,6 +15,9 @@ struct DeliveryRoutesTests {
         try await APIFixture.run { api in
             try await api.send(.get, "/apus/v1/deliveries").expect(200, #"{"destinations":[]}"#)
             try await api.send(.get, "/apus/v1/deliveries", authorization: nil).expect(401)
+            let output: JSONValue = .object([
+                "storage_provider": .string("minio.cloud"), "path": .string("results/o"),
+            ])
             let provider: JSONValue = .object([
                 "endpoint": .string("http://127.0.0.1:\(closed)"), "access_key": .string("a"),
                 "secret_key": .string("secret-key"),
@@ -22,7 +25,7 @@ struct DeliveryRoutesTests {
             try await api.cluster.create(
                 "s", script: "echo 1 > \"$TMP_OUTPUT_DIR/x\"",
                 more: [
-                    "output": .array([.object(["storage_provider": .string("minio.cloud"), "path": .string("b/o")])]),
+                    "output": .array([output]),
                     "storage_providers": .object(["minio": .object(["cloud": provider])]),
                 ])
             let job = try await api.cluster.jobs.post([], to: try ServiceName("s"), name: nil, principal: "p")

@@ -209,7 +209,7 @@ struct OutboxLineTests {
 }
 
 /// A world of entries in which the line has to bring each to its place, in order per key, however much fails.
-private struct World {
+private struct LinkWorld {
     var rows: [Int64: (key: String, attempts: Int, due: Instant)] = [:]
     var arrived: [(id: Int64, key: String)] = []
     var active: Set<Int64> = []
@@ -235,7 +235,7 @@ struct OutboxLinePropertyTests {
         let parallel = Int.random(in: 1...4, using: &random)
         let keys = Int.random(in: 1...30, using: &random)
         var line = OutboxLine(parallel: parallel, backoff: Backoff(first: .seconds(1), ceiling: .seconds(20)))
-        var world = World()
+        var world = LinkWorld()
         var next: Int64 = 1
         var load: (entries: [OutboxLine.Entry], limit: Int, nextDue: Instant?)?
         for step in 0..<3000 {

@@ -199,7 +199,8 @@ struct LifeCycleTests {
             #expect(try await state.failureNotices(after: 0, limit: 9).isEmpty)
             let told = try await state.webhookDeliveries(to: "ops", limit: 9)
             #expect(told.count == 2)
-            let json = try JSONValue.parse(bytes: try #require(told.first).body)
+            let body = try await state.webhookDelivery(try #require(told.first))
+            let json = try JSONValue.parse(bytes: try #require(body))
             #expect(json["state"]?.stringValue == "failed" && json["event_base64"]?.stringValue == "/w==")
         }
     }
