@@ -57,4 +57,14 @@ package enum ProviderFactory {
             )
         }
     }
+
+    /// Checks whether a provider could take a result of that name at all; asks nobody.
+    ///
+    /// - Throws: `ProviderError` with `invalidConfiguration`, which says what is wrong with the name or the path.
+    package static func check(name: String, path: String, for id: ProviderID) throws(ProviderError) {
+        switch id.kind {
+        case .minio, .s3: _ = try S3Provider.place(of: name, at: path, provider: id.description)
+        case .webdav, .onedata, .rucio: _ = try ResultPath(path: path, name: name)
+        }
+    }
 }

@@ -59,7 +59,7 @@ package struct S3Provider: Provider {
     }
 
     package func put(_ transfer: Transfer) async throws(ProviderError) {
-        let (bucket, key) = try place(of: transfer.name, at: transfer.path)
+        let (bucket, key) = try Self.place(of: transfer.name, at: transfer.path, provider: name)
         do {
             do {
                 try await put(transfer, bucket: bucket, key: key)
@@ -82,7 +82,7 @@ package struct S3Provider: Provider {
     }
 
     package func abandon(_ upload: String, of name: String, at path: String) async throws(ProviderError) {
-        let (bucket, key) = try place(of: name, at: path)
+        let (bucket, key) = try Self.place(of: name, at: path, provider: self.name)
         do {
             try await client.abortUpload(upload, bucket: bucket, key: key)
         } catch {
@@ -90,15 +90,28 @@ package struct S3Provider: Provider {
         }
     }
 
-    private func place(of name: String, at path: String) throws(ProviderError) -> (bucket: String, key: String) {
+    /// Where a result goes.
+    ///
+    /// - Throws: `ProviderError` with `invalidConfiguration` for what no store takes.
+    static func place(
+        of name: String,
+        at path: String,
+        provider: String
+    ) throws(ProviderError) -> (bucket: String, key: String) {
         let target = try ResultPath(path: path, name: name)
         guard let bucket = target.base.first else {
             throw ProviderError(
                 .invalidConfiguration,
-                "\(self.name): an output's path must begin with the name of a bucket"
+                "\(provider): an output's path must begin with the name of a bucket"
             )
         }
-        return (bucket, target.parts.dropFirst().joined(separator: "/"))
+        let key = target.parts.dropFirst().joined(separator: "/")
+        do {
+            _ = try ObjectKey(key)
+        } catch {
+            throw ProviderError(.invalidConfiguration, "\(provider): \(error.message)", cause: error)
+        }
+        return (bucket, key)
     }
 
     package func check() async throws(ProviderError) {

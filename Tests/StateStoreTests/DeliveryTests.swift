@@ -109,15 +109,19 @@ struct DeliveryTests {
             }
             let size = try await state.deliveryBytes().bytes
             let lost = try await state.dropDeliveries(
-                to: nil, keepingBytes: ByteCount(size / 2), message: "no room", at: time(30), limit: 100)
+                to: nil, keepingBytes: ByteCount(size / 2), message: "no room", at: time(30), limit: 100,
+                failureOutput: { $0.text == "a" ? .webhook("ops") : nil })
             #expect(lost.dropped.map(\.name) == ["x", "y", "x"] && lost.ended.map(\.job.name.text) == ["a-1"])
             // The second job's file is still wanted elsewhere.
             #expect(lost.files.map(\.job.text) == ["a-1", "a-1"])
             let record = try await state.find("a-1")
             #expect(record.state == .failed && record.message == "no room" && record.finished == time(30))
+            #expect(try await state.webhookDeliveryCounts() == ["ops": 1])
             // What is left of the second job arrives; that it lost something is not forgotten.
             let rest = try #require(try await state.deliveries(of: state.find("a-2").number).first)
-            #expect(try await state.delivered(rest, at: time(31))?.job.state == .failed)
+            let end = try await state.delivered(rest, at: time(31), failureOutput: .webhook("ops"))
+            #expect(end?.job.state == .failed)
+            #expect(try await state.webhookDeliveryCounts() == ["ops": 2])
             let second = try await state.find("a-2")
             #expect(second.state == .failed && second.message?.hasPrefix("1 of its results") == true)
             #expect(
