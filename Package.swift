@@ -92,9 +92,10 @@ let rooms: [[Target]] = [
         "Cluster",
         [
             "Model", "Scheduling", "ObjectEngine", "StateStore", "Sandboxes", "Providers", "Identity",
-            "S3Wire", asyncHTTPClient, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, systemPackage,
+            "S3Client", "S3Wire", asyncHTTPClient, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix,
+            systemPackage,
         ],
-        tests: ["ClusterTesting", "DurableSQLite", "LoopbackServer", subprocess]
+        tests: ["ClusterTesting", "DurableSQLite", "LoopbackServer", "S3API", hummingbird, subprocess]
     ),
     // Delivery.
     room(
@@ -154,7 +155,8 @@ let rooms: [[Target]] = [
                 "S3API", "S3Client",
                 "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry", "YAMLDocuments", argumentParser,
                 asyncHTTPClient,
-                hummingbird, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, systemPackage, unixSignals,
+                hummingbird, hummingbirdCore, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, systemPackage,
+                unixSignals,
             ],
             swiftSettings: settings
         ),

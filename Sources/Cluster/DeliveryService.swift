@@ -10,34 +10,52 @@ import Synchronization
 import SystemPackage
 
 /// Takes finished results to storages outside this cluster, and tries again for as long as it takes.
+///
+/// Each destination has a line of its own, from its first delivery to its last one.
 package final class DeliveryService: Service {
-    /// How many deliveries a line takes on at once.
-    private static let batch = 128
-    /// How many due deliveries are looked through for a destination that is free.
-    private static let maximumWindow = 128 << 7
-    /// How long to wait before looking again where some that are due cannot begin yet.
-    private static let pause = Duration.seconds(1)
+    /// How many results go to one destination side by side.
+    private static let parallel = 4
+    /// How many uploads are aborted in one go.
+    private static let batch = 100
 
     private let data: DataDirectory
     private let state: ClusterState
     private let catalog: ServiceCatalog
     private let httpClient: HTTPClient
     private let backoff: Backoff
+    private let partSize: ByteCount
+    private let quota: DeliveryQuota?
+    private let hold: @Sendable (ByteCount?) -> Void
+    private let isHolding = Atomic(false)
     private let signal: Signal
     private let steps: JobSteps
     private let now: @Sendable () -> Instant
     private let logger: Logger
-    private let lines = Mutex(DeliveryLines())
-    private let bytes = Counter(label: "apus_delivered_bytes_total")
-    private let delivered = Counter(label: "apus_deliveries_total", dimensions: [("outcome", "delivered")])
-    private let failed = Counter(label: "apus_deliveries_total", dimensions: [("outcome", "failed")])
+    private let lines = Mutex<[String: Line]>([:])
+    private let isAborting = Atomic(false)
+    private let dropped = Counter(label: "apus_deliveries_dropped_total")
 
+    private struct Line {
+        let runner: OutboxRunner<StorageOutbox>
+        /// The service's, when the line last began anew.
+        var version: Int64?
+    }
+
+    /// - Parameters:
+    ///   - longestPause: between two tries.
+    ///   - partSize: what is larger goes in parts of this size, where the storage takes parts.
+    ///   - quota: how much may wait; `nil` for whatever the disk holds.
+    ///   - hold: called with the limit when that is passed and what would make more is to wait, and with `nil` when there
+    ///     is room again.
     package init(
         data: DataDirectory,
         state: ClusterState,
         catalog: ServiceCatalog,
         httpClient: HTTPClient,
         longestPause: Duration,
+        partSize: ByteCount = S3Provider.partSize,
+        quota: DeliveryQuota? = nil,
+        hold: @escaping @Sendable (ByteCount?) -> Void = { _ in },
         signal: Signal,
         steps: JobSteps,
         now: @escaping @Sendable () -> Instant,
@@ -48,6 +66,9 @@ package final class DeliveryService: Service {
         self.catalog = catalog
         self.httpClient = httpClient
         backoff = Backoff(ceiling: longestPause)
+        self.partSize = partSize
+        self.quota = quota
+        self.hold = hold
         self.signal = signal
         self.steps = steps
         self.now = now
@@ -57,150 +78,188 @@ package final class DeliveryService: Service {
     package func run() async throws {
         signal.send()
         await cancelWhenGracefulShutdown { [self] in
+            guard let context = await context() else { return }
             await withDiscardingTaskGroup { group in
-                var timer: Task<Void, any Error>?
                 for await _ in signal.rings {
-                    timer?.cancel()
-                    timer = await wakeUp(after: beginLines(in: &group))
+                    do {
+                        try await holdBack()
+                        try await dropExcess()
+                        try await beginLines(context, in: &group)
+                        try await abortUploads(context, in: &group)
+                    } catch {
+                        guard !Task.isCancelled else { return }
+                        logger.error("deliveries cannot be read", metadata: ["error": "\(error)"])
+                        try? await Task.sleep(for: .seconds(5))  // Cancellation is seen by the loop.
+                        signal.send()
+                    }
                 }
-                timer?.cancel()
             }
         }
     }
 
-    /// Begins a line to each destination for which something is due; answers when to look again, `nil` for not before
-    /// there is news.
-    ///
-    /// Nobody waits for a line's end: a storage that is slow or down holds up nobody else.
-    private func beginLines(in group: inout DiscardingTaskGroup) async -> Duration? {
-        do {
-            lines.withLock { $0.prepare() }
-            var limit = Self.batch
-            while true {
-                let due = try await state.dueDeliveries(at: now(), limit: limit)
-                guard !due.isEmpty else { return try await state.nextDelivery().map { max(.zero, $0 - now()) } }
-                if beginLines(due, in: &group) || due.count < limit || limit >= Self.maximumWindow { break }
-                // All of these belong to destinations that are at work or rest. Others may come behind them.
-                limit *= 2
+    /// `nil` where the task was cancelled.
+    private func context() async -> StorageOutbox.Context? {
+        while !Task.isCancelled {
+            do {
+                return StorageOutbox.Context(
+                    data: data, state: state, catalog: catalog, steps: steps, httpClient: httpClient,
+                    paces: LinkPaces(now: now),
+                    partSize: partSize, newestAtStart: try await state.newestDelivery(),
+                    arrived: { [self] in if isHolding.load(ordering: .relaxed) { signal.send() } },
+                    now: now, logger: logger)
+            } catch {
+                guard !Task.isCancelled else { return nil }
+                logger.error("deliveries cannot be read", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: .seconds(5))  // Cancellation is seen by the loop.
             }
-            return lines.withLock { $0.nextEndOfRest(after: now()) }.map { min($0 - now(), Self.pause) } ?? Self.pause
-        } catch {
-            if !Task.isCancelled { logger.error("deliveries cannot be read", metadata: ["error": "\(error)"]) }
-            return .seconds(5)
         }
+        return nil
     }
 
-    /// Answers whether a line has begun.
-    private func beginLines(_ due: [DeliveryRecord], in group: inout DiscardingTaskGroup) -> Bool {
-        let byDestination = Dictionary(grouping: due) {
-            DeliveryLines.Destination(service: $0.service, provider: $0.provider)
-        }
-        var hasBegun = false
-        for (destination, deliveries) in byDestination {
-            let version = catalog[destination.service]?.version
-            guard lines.withLock({ $0.begin(destination, version: version, at: now()) }) else { continue }
-            hasBegun = true
+    /// Begins a line to each destination that has none and for which something waits; tells the others.
+    private func beginLines(
+        _ context: StorageOutbox.Context,
+        in group: inout DiscardingTaskGroup
+    ) async throws {
+        for text in try await state.deliveryDestinations() {
+            guard let place = DeliveryDestination(text) else { continue }
+            let version = catalog[place.service]?.version
+            let known = lines.withLock { lines -> (runner: OutboxRunner<StorageOutbox>, isChanged: Bool)? in
+                guard let line = lines[text] else { return nil }
+                lines[text]?.version = version
+                return (line.runner, line.version != version)
+            }
+            if let (runner, isChanged) = known {
+                if isChanged { runner.retry() } else { runner.news() }
+                continue
+            }
+            let runner = OutboxRunner(
+                StorageOutbox(place, context), parallel: Self.parallel, backoff: backoff, now: now, logger: logger)
+            lines.withLock { $0[text] = Line(runner: runner, version: version) }
             group.addTask { [self] in
-                await deliver(deliveries.prefix(Self.batch), to: destination, version: version)
-                lines.withLock { $0.end(destination) }
+                await runner.run(endsWhenEmpty: true)
+                lines.withLock { $0[text] = nil }
+                // Something may have come while it ended.
                 signal.send()
             }
         }
-        return hasBegun
     }
 
-    private func wakeUp(after wait: Duration?) -> Task<Void, any Error>? {
-        guard let wait else { return nil }
-        // Ends by itself; `run` cancels it when there is news or the end has come.
-        return Task { [signal] in
-            try await Task.sleep(for: wait)
-            signal.send()
+    /// Lets nothing start that makes more where more waits than may, until there is some room again.
+    private func holdBack() async throws {
+        guard let quota, quota.policy == .wait else { return }
+        let waiting = try await state.deliveryBytes().bytes
+        let isHolding = isHolding.load(ordering: .relaxed)
+        // A little below, so that it does not start and stop with every result.
+        guard isHolding ? waiting <= quota.limit.bytes / 10 * 9 : waiting >= quota.limit.bytes else { return }
+        self.isHolding.store(!isHolding, ordering: .relaxed)
+        hold(isHolding ? nil : quota.limit)
+        logger.notice(
+            isHolding
+                ? "there is room for results again" : "jobs that deliver wait: too much waits for other storages",
+            metadata: ["waiting": "\(ByteCount(waiting))", "quota": "\(quota.limit)"]
+        )
+    }
+
+    /// Gives up the oldest results where more wait than may, and that is what is to happen then.
+    private func dropExcess() async throws {
+        guard let quota, quota.policy == .dropOldest else { return }
+        while try await state.deliveryBytes() > quota.limit {
+            let lost = try await drop(
+                to: nil, keepingBytes: quota.limit,
+                message: "its results were given up: more than \(quota.limit) waited for other storages",
+                limit: Self.batch)
+            guard !lost.dropped.isEmpty else { return }
+            dropped.increment(by: lost.dropped.count)
+            for line in lines.withLock({ Array($0.values) }) { line.runner.withdrawn() }
+            for delivery in lost.dropped {
+                logger.warning(
+                    "a result was given up: too much waits for other storages",
+                    metadata: [
+                        "job.name": "\(delivery.jobName)", "destination": "\(delivery.service)/\(delivery.provider)",
+                        "result": "\(delivery.name)", "quota": "\(quota.limit)",
+                    ]
+                )
+            }
         }
     }
 
-    /// One after another, until the storage is down.
-    private func deliver(
-        _ deliveries: ArraySlice<DeliveryRecord>,
-        to destination: DeliveryLines.Destination,
-        version: Int64?
-    ) async {
+    /// Gives up the oldest results, with their files; the jobs that have nothing else to deliver end as failed.
+    ///
+    /// - Parameter keepingBytes: only as many as it takes for no more than that to wait; `nil` for all.
+    func drop(
+        to destination: String?,
+        keepingBytes: ByteCount? = nil,
+        message: String,
+        limit: Int
+    ) async throws -> DroppedDeliveries {
+        let lost = try await state.dropDeliveries(
+            to: destination, keepingBytes: keepingBytes, message: message, at: now(), limit: limit,
+            failureOutput: { [catalog] in catalog[$0]?.definition.failureOutput })
+        let folder = data.deliveries
         do {
-            for (index, delivery) in zip(deliveries.indices, deliveries) {
-                guard !Task.isCancelled else { return }
-                do {
-                    try await put(delivery)
-                } catch {
-                    guard !Task.isCancelled else { return }
-                    failed.increment()
-                    guard error.isTransient else {
-                        try await postpone([delivery], by: pause(after: delivery.attempts), error.message)
-                        continue
-                    }
-                    let pause = pause(after: max(delivery.attempts, failureCount(of: destination)))
-                    rest(destination, version: version, for: pause)
-                    return try await postpone(deliveries[index...], by: pause, error.message)
-                }
-                lines.withLock { $0.succeeded(destination) }
-                try await arrived(delivery)
+            try await Folder.offload {
+                for (job, file) in lost.files { try Folder.removeFile(folder.appending(job.text).appending(file)) }
             }
         } catch {
-            if !Task.isCancelled { logger.error("a delivery cannot be recorded", metadata: ["error": "\(error)"]) }
-            rest(destination, version: version, for: .seconds(5))
+            logger.warning("files of deliveries that were given up are left", metadata: ["error": "\(error)"])
+        }
+        for end in lost.ended {
+            await steps.perform(end, telling: catalog[end.job.service]?.definition.failureOutput)
+        }
+        return lost
+    }
+
+    // MARK: For people
+
+    /// What the line to a destination does; `nil` where there is none.
+    package func line(to destination: String) -> OutboxState? {
+        lines.withLock { $0[destination]?.runner }?.current
+    }
+
+    /// Tries what waits for a destination, or for all, at once.
+    func retry(_ destination: String?) {
+        for (name, line) in lines.withLock({ $0 }) where destination == nil || destination == name {
+            line.runner.retry()
+        }
+        signal.send()
+    }
+
+    /// Deliveries were given up: nobody is to wait for them.
+    func withdrawn() {
+        for line in lines.withLock({ Array($0.values) }) { line.runner.withdrawn() }
+        signal.send()
+    }
+
+    // MARK: Uploads that were given up
+
+    /// Aborts uploads that nobody will finish, for as long as it takes, beside the lines.
+    private func abortUploads(_ context: StorageOutbox.Context, in group: inout DiscardingTaskGroup) async throws {
+        guard try await !state.abandonedUploads(limit: 1).isEmpty else { return }
+        guard isAborting.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged else { return }
+        group.addTask { [self] in
+            while !Task.isCancelled, await !abortUploads(context) {
+                try? await Task.sleep(for: backoff.ceiling)  // Cancellation is seen by the loop.
+            }
+            isAborting.store(false, ordering: .relaxed)
         }
     }
 
-    private func failureCount(of destination: DeliveryLines.Destination) -> Int {
-        lines.withLock { $0.failureCount(of: destination) }
-    }
-
-    private func rest(_ destination: DeliveryLines.Destination, version: Int64?, for pause: Duration) {
-        let now = now()
-        lines.withLock { $0.failed(destination, version: version, until: now + pause, at: now) }
-    }
-
-    private func pause(after attempts: Int) -> Duration {
-        var random = SystemRandomNumberGenerator()
-        return backoff.delay(afterAttempt: attempts + 1, using: &random)
-    }
-
-    private func arrived(_ delivery: DeliveryRecord) async throws {
-        delivered.increment()
-        bytes.increment(by: delivery.size.bytes)
-        if let end = try await state.delivered(delivery, at: now()) { await steps.perform(end) }
-        logger.info(
-            "result delivered",
-            metadata: ["job.name": "\(delivery.jobName)", "provider": "\(delivery.provider)"]
-        )
-    }
-
-    private func put(_ delivery: DeliveryRecord) async throws(ProviderError) {
-        guard let service = catalog[delivery.service] else {
-            throw ProviderError(.invalidConfiguration, "the service is gone")
-        }
-        guard let id = ProviderID(delivery.provider) else {
-            throw ProviderError(.invalidConfiguration, "\"\(delivery.provider)\" is no provider")
-        }
-        let provider = try ProviderFactory.make(
-            for: id, in: service.definition.storageProviders, httpClient: httpClient)
-        let file = data.deliveries.appending(delivery.jobName.text).appending(delivery.file)
-        try await provider.put(file: file, name: delivery.name, at: delivery.path)
-    }
-
-    private func postpone(
-        _ deliveries: ArraySlice<DeliveryRecord>,
-        by pause: Duration,
-        _ message: String
-    ) async throws {
-        guard let first = deliveries.first else { return }
-        logger.warning(
-            "a result cannot be delivered now",
-            metadata: [
-                "job.name": "\(first.jobName)", "provider": "\(first.provider)", "error": "\(message)",
-                "retry.seconds": "\(pause.seconds)", "waiting": "\(deliveries.count)",
-            ]
-        )
-        for delivery in deliveries {
-            try await state.deliveryFailed(delivery, error: message, next: now() + pause)
+    /// - Returns: whether none is left.
+    private func abortUploads(_ context: StorageOutbox.Context) async -> Bool {
+        var unreachable: Set<DeliveryDestination> = []
+        do {
+            let uploads = try await state.abandonedUploads(limit: Self.batch)
+            for upload in uploads where !unreachable.contains(upload.destination) {
+                if await StorageOutbox(upload.destination, context).abandon(upload) {
+                    try await state.forgetAbandonedUpload(upload.id)
+                } else {
+                    unreachable.insert(upload.destination)
+                }
+            }
+            return unreachable.isEmpty && uploads.count < Self.batch
+        } catch {
+            return false
         }
     }
 }

@@ -24,6 +24,7 @@ package final class JobBoard: Sendable {
     let scheduler: JobScheduler
     let logs: JobLogs
     let steps: JobSteps
+    let lines: DeliveryLineReasons
     let queueLimit: Int?
     let now: @Sendable () -> Instant
     /// Names that other clusters gave and that are being posted right now.
@@ -37,9 +38,11 @@ package final class JobBoard: Sendable {
         scheduler: JobScheduler,
         logs: JobLogs,
         steps: JobSteps,
+        lines: DeliveryLineReasons = DeliveryLineReasons(),
         queueLimit: Int? = nil,
         now: @escaping @Sendable () -> Instant
     ) {
+        self.lines = lines
         self.data = data
         self.state = state
         self.catalog = catalog
@@ -90,7 +93,8 @@ package final class JobBoard: Sendable {
             view.deliveries = try await state.deliveries(of: record.number)
             if view.reason == nil, !view.deliveries.isEmpty {
                 let providers = Set(view.deliveries.map(\.provider)).sorted().joined(separator: ", ")
-                view.reason = "the results wait for their turn to go to \(providers)"
+                view.reason =
+                    lines.reason(of: view.deliveries) ?? "the results wait for their turn to go to \(providers)"
             }
         }
         return view
@@ -135,6 +139,7 @@ package final class JobBoard: Sendable {
         let job = try await job(name, of: service).record
         do {
             _ = try await state.deleteJob(job.number)
+            if job.state == .delivering { steps.deliveriesWithdrawn() }
             scheduler.jobWithdrawn(job.number, of: service)
             _ = scheduler.cancel(job.number)
             try await removeFiles(of: name, service)

@@ -1,6 +1,7 @@
 import Logging
 import Model
 import ObjectEngine
+import Providers
 import Scheduling
 package import StateStore
 import SystemPackage
@@ -76,12 +77,7 @@ extension JobExecutor {
         var deliveries: [NewDelivery] = []
         for (index, file) in files.enumerated() {
             let destinations = service.definition.outputs(accepting: file.name)
-            guard destinations.isEmpty || file.hasTextName else {
-                throw JobFailure(
-                    .output,
-                    message: "the name of the result \"\(file.name)\" is not UTF-8; storages take no other names"
-                )
-            }
+            if let refusal = Self.refusal(of: file, at: destinations) { throw JobFailure(.output, message: refusal) }
             for destination in destinations where destination.provider == .clusterStore {
                 try Task.checkCancellation()
                 try await putLocally(file, to: destination, principal: principal, owner: owner)
@@ -99,6 +95,25 @@ extension JobExecutor {
         }
         if !deliveries.isEmpty { try await synchronizeDeliveries(of: job) }
         return deliveries
+    }
+
+    /// Why a storage could never take a result of that name, for which nobody is to wait; `nil` where all do.
+    private static func refusal(of file: Folder.FoundFile, at destinations: [StorageIO]) -> String? {
+        guard destinations.isEmpty || file.hasTextName else {
+            return "the name of the result \"\(file.name)\" is not UTF-8; storages take no other names"
+        }
+        for destination in destinations {
+            if destination.provider == .clusterStore {
+                do { _ = try ObjectKey(destination.key(for: file.name)) } catch {
+                    return "the result \"\(file.name)\" cannot be stored: \(error.message)"
+                }
+            } else {
+                do {
+                    try ProviderFactory.check(name: file.name, path: destination.path, for: destination.provider)
+                } catch { return error.message }
+            }
+        }
+        return nil
     }
 
     private func putLocally(

@@ -30,9 +30,13 @@ extension JobScheduler {
         case .demandsMoreThanCapacity(let demand, let capacity):
             let reason = WaitReason.demandsMoreThanCapacity(demand: demand, capacity: capacity)
             throw ClusterError(code: .invalid, message: "the service \(reason)")
-        case .paused: throw Self.paused(service.name)
+        case .paused:
+            if service.pause == nil, let limit = state.deliveryLimit {
+                throw Self.held("\(WaitReason.behindDeliveries(limit: limit))")
+            }
+            throw Self.paused(service.name)
         case .held(let reason): throw Self.held(reason)
-        case .lacksResources, .atLimit, .behindOthersOfItsService, .awaitsItsTurn: break
+        case .lacksResources, .atLimit, .behindDeliveries, .behindOthersOfItsService, .awaitsItsTurn: break
         }
         let own = admission.waitingRuns(of: service.name)
         // One service's flood leaves room for the others.

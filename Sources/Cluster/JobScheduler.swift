@@ -11,6 +11,10 @@ import Synchronization
 package final class JobScheduler: Service {
     struct State {
         var admission: Admission
+        /// Set where more waits for other storages than may.
+        var deliveryLimit: ByteCount?
+        /// The services that wait for that.
+        var heldDeliverers: Set<ServiceName> = []
         var nextRun: Admission.RunNumber = 1
         var waitingRuns:
             [Admission.RunNumber: (service: ServiceName, continuation: CheckedContinuation<Void, any Error>)] =
@@ -58,7 +62,8 @@ package final class JobScheduler: Service {
     // MARK: What happened
 
     func serviceRegistered(_ service: RegisteredService) {
-        decide { $0.serviceRegistered(service.name, service.terms) }
+        let terms = terms(of: service)
+        decide { $0.serviceRegistered(service.name, terms) }
         if service.pause != nil { refuseRuns(of: service.name, Self.paused(service.name)) }
     }
 
@@ -71,7 +76,12 @@ package final class JobScheduler: Service {
     func jobReturned(to name: ServiceName) { decide { $0.jobReturned(to: name) } }
 
     func reason(for service: ServiceName, demand: Resources, isFirst: Bool) -> WaitReason {
-        state.withLock { $0.admission.reason(for: service, demand: demand, isFirst: isFirst) }
+        state.withLock { state in
+            if let limit = state.deliveryLimit, state.heldDeliverers.contains(service) {
+                return .behindDeliveries(limit: limit)
+            }
+            return state.admission.reason(for: service, demand: demand, isFirst: isFirst)
+        }
     }
 
     func decide(_ change: (inout Admission) -> [Admission.Action]) {

@@ -73,13 +73,15 @@ package final class JobSteps: Sendable {
         let change = try await state.handle(
             events, of: job, at: now(), result, deliveries: deliveries, notice: notice)
         guard let change else { return nil }
-        if change.actions.contains(.tellFailure), case .webhook(let name) = notice?.target { notifications.ring(name) }
-        await perform(change)
+        await perform(change, telling: notice?.target)
         return change
     }
 
     /// Does what a recorded step asks for.
-    func perform(_ change: JobChange) async {
+    ///
+    /// - Parameter target: who has a notice of the failure, where the step is one.
+    func perform(_ change: JobChange, telling target: FailureOutput? = nil) async {
+        if change.actions.contains(.tellFailure), case .webhook(let name) = target { notifications.ring(name) }
         for action in change.actions {
             switch action {
             case .deliver: deliverySignal.send()
@@ -87,10 +89,14 @@ package final class JobSteps: Sendable {
             case .tellFailure: retrySignal.send()
             case .endAttempt(let outcome): timing.attemptEnded(outcome)
             case .finish: await finished(change)
-            case .beginAttempt, .stopWork, .storeResults, .dropDeliveries, .enqueue: break
+            case .dropDeliveries: deliveriesWithdrawn()
+            case .beginAttempt, .stopWork, .storeResults, .enqueue: break
             }
         }
     }
+
+    /// Nobody waits any more for what a job had to deliver: there may be room, and uploads that are to be aborted.
+    func deliveriesWithdrawn() { deliverySignal.send() }
 
     private func waits(_ job: JobRecord, _ pause: Duration) {
         var metadata = job.metadata

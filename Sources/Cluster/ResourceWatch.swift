@@ -18,12 +18,15 @@ package final class ResourceWatch: Service {
     private struct State {
         var pressure: Pressure
         var clock = ClockWatch()
+        /// At how many further looks nothing may wait for a time that lies ahead: at the first one after a start, and at
+        /// some after the clock was set, since a time by the old clock may be written a moment later.
+        var looksThatMakeDue = 1
     }
 
     private let seen: Mutex<State>
     private let scheduler: JobScheduler
     private let state: ClusterState
-    private let deliverySignal: Signal
+    private let deliveries: DeliveryService
     private let sample: @Sendable () async -> [Pressure.Resource: Pressure.Level]
     private let clocks: Clocks
     private let interval: Duration
@@ -37,7 +40,7 @@ package final class ResourceWatch: Service {
         reserves: [Pressure.Resource: Int64] = [:],
         scheduler: JobScheduler,
         state: ClusterState,
-        deliverySignal: Signal,
+        deliveries: DeliveryService,
         sample: @escaping @Sendable () async -> [Pressure.Resource: Pressure.Level],
         clocks: @escaping Clocks,
         interval: Duration = .seconds(1),
@@ -46,7 +49,7 @@ package final class ResourceWatch: Service {
         seen = Mutex(State(pressure: Pressure(reserves: reserves)))
         self.scheduler = scheduler
         self.state = state
-        self.deliverySignal = deliverySignal
+        self.deliveries = deliveries
         self.sample = sample
         self.clocks = clocks
         self.interval = interval
@@ -66,15 +69,19 @@ package final class ResourceWatch: Service {
     package func look() async {
         let levels = await sample()
         let (wall, even) = clocks()
-        let (changes, pressure, jump) = seen.withLock { seen in
+        let (changes, pressure, jump, makesDue) = seen.withLock { seen in
             let jump = seen.clock.observe(wall: wall, even: even)
-            return (seen.pressure.observe(levels, at: wall), seen.pressure, jump)
+            if jump != nil { seen.looksThatMakeDue = 3 }
+            let makesDue = seen.looksThatMakeDue > 0
+            if makesDue { seen.looksThatMakeDue -= 1 }
+            return (seen.pressure.observe(levels, at: wall), seen.pressure, jump, makesDue)
         }
         if !changes.isEmpty {
             for change in changes { report(change) }
             scheduler.hold(starts: pressure.reason, storage: pressure.storageReason)
         }
-        if let jump { await clockWasSet(jump) }
+        if let jump { report(jump) }
+        if makesDue { await makeSchedulesDue(at: wall) }
     }
 
     private func report(_ change: Pressure.Change) {
@@ -89,17 +96,20 @@ package final class ResourceWatch: Service {
         }
     }
 
-    /// Pauses between tries are measured by the wall clock, since they outlive the program; they move with it.
-    private func clockWasSet(_ jump: ClockWatch.Jump) async {
+    private func report(_ jump: ClockWatch.Jump) {
         jumps.increment()
         logger.warning(
-            "the wall clock was set; times that were agreed on move with it",
+            "the wall clock was set; what waits to be tried again is tried now",
             metadata: ["by.seconds": "\(jump.by.seconds)", "now": "\(jump.now.rfc3339())"]
         )
-        do { try await state.moveSchedules(by: jump.by) } catch {
-            logger.warning("times in the store cannot be moved", metadata: ["error": "\(error)"])
+    }
+
+    private func makeSchedulesDue(at now: Instant) async {
+        do { try await state.makeSchedulesDue(at: now) } catch {
+            logger.warning("times in the store cannot be changed", metadata: ["error": "\(error)"])
         }
-        deliverySignal.send()
+        // Lines remember when what rests is due.
+        deliveries.retry(nil)
     }
 
     /// Whether what is old by the wall clock may be deleted: not in the first hour after the clock went far forwards.

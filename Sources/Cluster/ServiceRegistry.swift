@@ -245,6 +245,7 @@ package actor ServiceRegistry {
                 throw ClusterError(code: .failed, message: "the service \"\(name)\" could not be removed", cause: error)
             }
             scheduler.cancelJobs(of: name)
+            deliverySignal.send()
             await removeFiles(of: name, jobs: withFiles)
             for bucket in service.madeBuckets where !catalog.isUsed(bucket, byOthersThan: name) {
                 await removeBucket(bucket, includingContent: deletingData)

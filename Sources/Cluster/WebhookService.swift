@@ -1,28 +1,21 @@
 package import AsyncHTTPClient
 package import Logging
 import Metrics
+package import Model
 import NIOCore
 import NIOHTTP1
+import S3Wire
 import Scheduling
 import ServiceLifecycle
 package import StateStore
+import Synchronization
 
 /// Tells webhooks what they are to be told: each in order, at least once, and again and again until it has taken it.
 ///
 /// What waits is in the database, so a webhook that is down costs no memory, and no other webhook waits for it.
 package final class WebhookService: Service {
-    /// How many deliveries a line has in memory.
-    private static let batch = 16
-    /// How much of an answer is read.
-    private static let answerLimit = 64 << 10
-
-    private let state: ClusterState
-    private let webhooks: [Webhook]
     private let notifications: Notifications
-    private let httpClient: HTTPClient
-    private let backoff: Backoff
-    private let timeout: Duration
-    private let logger: Logger
+    private let lines: [(name: String, runner: OutboxRunner<WebhookOutbox>)]
 
     /// - Parameters:
     ///   - timeout: how long one delivery may take.
@@ -33,134 +26,45 @@ package final class WebhookService: Service {
         httpClient: HTTPClient,
         longestPause: Duration,
         timeout: Duration = .seconds(10),
+        now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
-        self.state = state
-        self.webhooks = webhooks
         self.notifications = notifications
-        self.httpClient = httpClient
-        backoff = Backoff(ceiling: longestPause)
-        self.timeout = timeout
-        self.logger = logger
+        lines = webhooks.map { webhook in
+            let box = WebhookOutbox(webhook, state: state, httpClient: httpClient, timeout: timeout, now: now)
+            // One after another: who is told of events wants to know what came first.
+            let runner = OutboxRunner(
+                box, parallel: 1, backoff: Backoff(ceiling: longestPause), now: now, logger: logger)
+            return (webhook.name, runner)
+        }
     }
 
     package func run() async throws {
-        guard !webhooks.isEmpty else {
+        guard !lines.isEmpty else {
             try await gracefulShutdown()
             return
         }
         await cancelWhenGracefulShutdown { [self] in
             await withDiscardingTaskGroup { group in
-                for webhook in webhooks { group.addTask { [self] in await serve(webhook) } }
-            }
-        }
-    }
-
-    /// Until the task is cancelled.
-    private func serve(_ webhook: Webhook) async {
-        guard let signal = notifications.signal(of: webhook.name) else { return }
-        let counters = Counters(webhook)
-        var rings = signal.rings.makeAsyncIterator()
-        var failures = 0
-        while !Task.isCancelled {
-            do {
-                let waiting = try await state.webhookDeliveries(to: webhook.name, limit: Self.batch)
-                guard !waiting.isEmpty else {
-                    guard await rings.next() != nil else { return }
-                    continue
+                for (name, runner) in lines {
+                    group.addTask { await runner.run(endsWhenEmpty: false) }
+                    guard let signal = notifications.signal(of: name) else { continue }
+                    group.addTask { for await _ in signal.rings { runner.news() } }
                 }
-                let (taken, failure) = await tell(webhook, waiting)
-                counters.delivered.increment(by: taken.count)
-                if let last = taken.last {
-                    try await state.webhook(webhook.name, tookThrough: last.id)
-                    if failures > 0 {
-                        logger.notice("a webhook answers again", metadata: ["webhook": "\(webhook.name)"])
-                    }
-                    failures = 0
-                }
-                guard let failure, !Task.isCancelled else { continue }
-                failures += 1
-                counters.failed.increment()
-                await pause(webhook, failure, after: failures)
-            } catch {
-                guard !Task.isCancelled else { return }
-                failures += 1
-                logger.error("deliveries to webhooks cannot be read or recorded", metadata: ["error": "\(error)"])
-                await pause(webhook, nil, after: failures)
             }
         }
     }
 
-    /// One after another until one is not taken.
-    private func tell(
-        _ webhook: Webhook,
-        _ deliveries: [WebhookDelivery]
-    ) async -> (taken: ArraySlice<WebhookDelivery>, failure: String?) {
-        for (index, delivery) in deliveries.enumerated() {
-            if let failure = await post(delivery.body, to: webhook) { return (deliveries[..<index], failure) }
-        }
-        return (deliveries[...], nil)
+    // MARK: For people
+
+    /// What the line to a webhook does; `nil` where none of that name is declared.
+    package func line(to webhook: String) -> OutboxState? { lines.first { $0.name == webhook }?.runner.current }
+
+    /// Tells a webhook, or all, at once what they are still to be told.
+    func retry(_ webhook: String?) {
+        for (name, runner) in lines where webhook == nil || webhook == name { runner.retry() }
     }
 
-    /// - Returns: why it was not taken; `nil` where it was.
-    private func post(_ body: [UInt8], to webhook: Webhook) async -> String? {
-        var request = HTTPClientRequest(url: webhook.url)
-        request.method = .POST
-        request.headers.add(name: "Content-Type", value: "application/json")
-        request.headers.add(name: "User-Agent", value: "Apus")
-        if let authorization = webhook.authorization {
-            request.headers.add(name: "Authorization", value: authorization)
-        }
-        request.body = .bytes(ByteBuffer(bytes: body))
-        let (httpClient, timeout, prepared) = (httpClient, timeout, request)
-        return await withTaskGroup(of: String?.self) { group in
-            group.addTask {
-                do {
-                    let answer = try await httpClient.execute(prepared, timeout: .nanoseconds(timeout.nanoseconds))
-                    // Read for the connection to be of use again; what it says is of no interest.
-                    _ = try? await answer.body.collect(upTo: Self.answerLimit)
-                    return (200...299).contains(answer.status.code) ? nil : "it answered \(answer.status.code)"
-                } catch { return "\(error)" }
-            }
-            group.addTask {
-                // Ends early where the delivery has ended.
-                try? await Task.sleep(for: timeout)
-                return "it did not answer within \(timeout)"
-            }
-            let outcome = await group.next() ?? nil
-            group.cancelAll()
-            return outcome
-        }
-    }
-
-    private func pause(_ webhook: Webhook, _ failure: String?, after failures: Int) async {
-        var random = SystemRandomNumberGenerator()
-        let pause = backoff.delay(afterAttempt: failures, using: &random)
-        if let failure {
-            logger.warning(
-                "a webhook does not take an event; trying again",
-                metadata: [
-                    "webhook": "\(webhook.name)", "error": "\(failure)", "failures": "\(failures)",
-                    "retry.seconds": "\(pause.seconds)",
-                ]
-            )
-        }
-        try? await Task.sleep(for: pause)  // Cancellation is seen by the loop.
-    }
-
-    private struct Counters {
-        let delivered: Counter
-        let failed: Counter
-
-        init(_ webhook: Webhook) {
-            func counter(_ outcome: String) -> Counter {
-                Counter(
-                    label: "apus_webhook_deliveries_total",
-                    dimensions: [("webhook", webhook.name), ("outcome", outcome)]
-                )
-            }
-            delivered = counter("delivered")
-            failed = counter("failed")
-        }
-    }
+    /// Nobody is to be told what was given up.
+    func withdrawn() { for (_, runner) in lines { runner.withdrawn() } }
 }

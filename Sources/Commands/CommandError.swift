@@ -82,7 +82,7 @@ extension CommandError {
         case .unreachable: .unreachable
         case .refused(401, _), .refused(403, _): .refused
         case .refused(400..<500, _): .invalidInput
-        case .refused, .malformedAnswer, .cancelled: .general
+        case .refused, .malformedAnswer, .paused, .cancelled: .general
         case .notFound: .notFound
         case .localFile: .localFile
         }

@@ -21,6 +21,7 @@ struct ApusRoutes: Sendable {
         JobRoutes(gateway: gateway).add(to: group.group("jobs"))
         PauseRoutes(gateway: gateway).add(to: group.group("services"))
         ImageRoutes(gateway: gateway).add(to: group.group("images"))
+        DeliveryRoutes(gateway: gateway).add(to: group.group("deliveries"))
     }
 
     /// Which jobs a request speaks of.

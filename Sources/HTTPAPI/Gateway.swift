@@ -46,6 +46,7 @@ package struct Gateway: Sendable {
     let runKeys: RunKeys
     let buckets: BucketDesk
     let images: ImageDesk
+    let deliveries: DeliveryDesk
     let allowedImages: AllowedImages
     let status: ClusterStatus
     let triggers: TriggerDesks
@@ -63,6 +64,7 @@ package struct Gateway: Sendable {
         runs: RunDispatcher,
         buckets: BucketDesk,
         images: ImageDesk,
+        deliveries: DeliveryDesk,
         allowedImages: AllowedImages,
         status: ClusterStatus,
         triggers: TriggerDesks,
@@ -79,6 +81,7 @@ package struct Gateway: Sendable {
         runKeys = RunKeys(now: now)
         self.buckets = buckets
         self.images = images
+        self.deliveries = deliveries
         self.allowedImages = allowedImages
         self.status = status
         self.triggers = triggers

@@ -43,21 +43,23 @@ extension StorageProviders {
 
 extension StorageProviders.S3 {
     fileprivate func minioJSON(_ secret: (String) -> JSONValue) -> JSONValue {
-        .object([
-            "endpoint": .string(endpoint), "verify": .bool(verify), "access_key": secret(accessKey),
-            "secret_key": secret(secretKey), "region": .string(region),
-        ])
+        .object(
+            of: [
+                ("endpoint", .string(endpoint)), ("verify", .bool(verify)), ("access_key", secret(accessKey)),
+                ("secret_key", secret(secretKey)), ("region", .string(region)),
+            ] + link.members)
     }
 
     /// Endpoint and verification are ours: OSCAR's `s3` is always Amazon's.
     fileprivate func s3JSON(_ secret: (String) -> JSONValue) -> JSONValue {
-        .object(of: [
-            ("access_key", secret(accessKey)),
-            ("secret_key", secret(secretKey)),
-            ("region", .string(region)),
-            ("endpoint", endpoint.isEmpty ? nil : .string(endpoint)),
-            ("verify", verify ? nil : .bool(false)),
-        ])
+        .object(
+            of: [
+                ("access_key", secret(accessKey)),
+                ("secret_key", secret(secretKey)),
+                ("region", .string(region)),
+                ("endpoint", endpoint.isEmpty ? nil : .string(endpoint)),
+                ("verify", verify ? nil : .bool(false)),
+            ] + link.members)
     }
 }
 
@@ -69,7 +71,9 @@ extension StorageProviders.Onedata {
 
 extension StorageProviders.WebDAV {
     fileprivate func json(_ secret: (String) -> JSONValue) -> JSONValue {
-        .object(["hostname": .string(hostname), "login": secret(login), "password": secret(password)])
+        .object(
+            of: [("hostname", .string(hostname)), ("login", secret(login)), ("password", secret(password))]
+                + link.members)
     }
 }
 

@@ -146,7 +146,8 @@ extension StorageProviders {
             webdav[id] = WebDAV(
                 hostname: try entry.text("hostname"),
                 login: try entry.text("login"),
-                password: try entry.text("password")
+                password: try entry.text("password"),
+                link: try LinkLimits(entry)
             )
         }
         for (id, entry) in try reader.objectMap("rucio") {
@@ -217,7 +218,8 @@ extension StorageProviders.S3 {
             region: try reader.text("region"),
             accessKey: try reader.text("access_key"),
             secretKey: try reader.text("secret_key"),
-            verify: try reader.bool("verify", default: true)
+            verify: try reader.bool("verify", default: true),
+            link: try LinkLimits(reader)
         )
     }
 }

@@ -55,19 +55,22 @@ package struct StorageProviders: Sendable, Hashable {
         package var secretKey: String
         /// Whether the certificate of the endpoint is checked.
         package var verify: Bool
+        package var link: LinkLimits
 
         package init(
             endpoint: String = "",
             region: String = "",
             accessKey: String = "",
             secretKey: String = "",
-            verify: Bool = true
+            verify: Bool = true,
+            link: LinkLimits = LinkLimits()
         ) {
             self.endpoint = endpoint
             self.region = region
             self.accessKey = accessKey
             self.secretKey = secretKey
             self.verify = verify
+            self.link = link
         }
     }
 
@@ -90,8 +93,15 @@ package struct StorageProviders: Sendable, Hashable {
         package var hostname: String
         package var login: String
         package var password: String
+        package var link: LinkLimits
 
-        package init(hostname: String = "", login: String = "", password: String = "") {
+        package init(
+            hostname: String = "",
+            login: String = "",
+            password: String = "",
+            link: LinkLimits = LinkLimits()
+        ) {
+            self.link = link
             self.hostname = hostname
             self.login = login
             self.password = password

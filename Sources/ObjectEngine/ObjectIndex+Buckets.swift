@@ -64,6 +64,7 @@ extension ObjectIndex {
         try addDeparture(of: id, name)
         for row in try rows("SELECT id FROM uploads WHERE bucket = ?", [id]) { try removeUpload(row[0]) }
         try execute("DELETE FROM finished_uploads WHERE bucket = ?", [id])
+        try execute("DELETE FROM receipts WHERE bucket = ?", [id])
         try execute("DELETE FROM settings WHERE bucket = ?", [id])
         try execute("DELETE FROM buckets WHERE id = ?", [id])
     }

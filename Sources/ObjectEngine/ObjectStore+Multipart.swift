@@ -169,6 +169,7 @@ extension ObjectStore {
     /// - `expectedChecksum`: what the client says the object's checksum is, in base64.
     /// - `expectedSize`: what the client says the object's size is, in bytes.
     /// - `restoring`: the version that it is, for an import.
+    /// - `delivery`: as for `put`.
     ///
     /// - Throws: `noSuchBucket`, `noSuchUpload`, `invalidPart`, `invalidPartOrder`, `entityTooSmall`,
     ///   `checksumMismatch`, `sizeMismatch`, `preconditionFailed`, `noSuchKey` (a condition on an object that is not there),
@@ -181,6 +182,7 @@ extension ObjectStore {
         expectedChecksum: String? = nil,
         expectedSize: Int64? = nil,
         condition: WriteCondition = .none,
+        delivery: DeliveryToken? = nil,
         origin: RequestOrigin,
         restoring: RestoredVersion? = nil
     ) async throws(ObjectStoreError) -> ObjectRecord {
@@ -188,6 +190,12 @@ extension ObjectStore {
         let record = try await write { index in
             let finished = FinishedUpload(id: uploadID, key: key, parts: parts)
             if let record = try index.result(of: finished, in: bucket) { return record }
+            if let delivery, let record = try index.receipt(of: delivery, key: key, in: bucket) {
+                // Already gone, or not even of this key: then it stays.
+                let isThere = (try? index.upload(uploadID, key: key, bucket: bucket)) != nil
+                if isThere { try index.removeUpload(uploadID) }
+                return record
+            }
             let upload = try index.upload(uploadID, key: key, bucket: bucket)
             let stored = try index.parts(of: uploadID, after: 0, limit: Self.partNumbers.count)
             let assembly = try PartAssembly(of: upload, stored: stored, named: parts)
@@ -212,6 +220,7 @@ extension ObjectStore {
                 )
             )
             try index.remember(finished, in: bucket, at: now)
+            if let delivery { try index.keepReceipt(of: delivery, key: key, in: bucket, at: now) }
             return record
         }
         announce(event: true)

@@ -15,6 +15,7 @@ extension ObjectStore {
     ///
     /// - `condition`: judged in the transaction that writes the object.
     /// - `restoring`: the version that it is, for an import.
+    /// - `delivery`: what another cluster calls this; what came by that name before is not written again.
     ///
     /// - Throws: `noSuchBucket`, `preconditionFailed`, `noSuchKey` (a condition on an object that is not
     ///   there), `storageFull`, `io`, `misuse`, `closed`. The content is gone then.
@@ -25,6 +26,7 @@ extension ObjectStore {
         attributes: ObjectAttributes,
         condition: WriteCondition = .none,
         cause: ObjectEvent.Cause = .put,
+        delivery: DeliveryToken? = nil,
         origin: RequestOrigin,
         restoring: RestoredVersion? = nil
     ) async throws(ObjectStoreError) -> ObjectRecord {
@@ -32,7 +34,9 @@ extension ObjectStore {
             staged, as: key, in: bucket, attributes: attributes, condition: condition, cause: cause, origin: origin,
             restoring: restoring
         )
-        let record = try await adopt(content) { try $0.put(object) }
+        let record = try await adopt(content) { index in
+            try delivery.map { try index.put(object, deliveredAs: $0) } ?? index.put(object)
+        }
         announce(event: true)
         return record
     }

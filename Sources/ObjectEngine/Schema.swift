@@ -10,6 +10,7 @@ enum Schema {
         SchemaStep("deleted buckets whose events are not all read", sql: departures),
         SchemaStep("what jobs have put", sql: putMarks),
         SchemaStep("traces of events", sql: "ALTER TABLE events ADD COLUMN trace TEXT"),
+        SchemaStep("receipts of deliveries", sql: receipts),
     ]
 
     private static let putMarks = """

@@ -11,6 +11,8 @@ package struct ProviderError: Error, CustomStringConvertible {
         case invalidConfiguration
         /// The file on this side cannot be read.
         case local
+        /// The link closes now: what is left goes when it opens again.
+        case paused
         /// The caller's task was cancelled.
         case cancelled
     }
@@ -33,7 +35,7 @@ package struct ProviderError: Error, CustomStringConvertible {
     package var isTransient: Bool {
         switch code {
         case .unreachable, .full: true
-        case .refused, .invalidConfiguration, .local, .cancelled: false
+        case .refused, .invalidConfiguration, .local, .paused, .cancelled: false
         }
     }
 

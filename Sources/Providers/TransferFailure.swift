@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import S3Client
 import _NIOFileSystem
 
 extension ProviderError {
@@ -8,6 +9,9 @@ extension ProviderError {
             self = error
         } else if let error = error as? FileSystemError {
             self.init(.local, "cannot read the result: \(error.message)", cause: error)
+        } else if let error = error as? S3ClientError {
+            // Of the file: nothing else here is of S3.
+            self.init(.local, error.message, cause: error)
         } else if let error = error as? HTTPClientError {
             self.init(clientError: error, provider: provider, origin: origin)
         } else if error is CancellationError {
@@ -38,17 +42,5 @@ extension ProviderError {
                 cause: error
             )
         }
-    }
-}
-
-/// The `Retry-After` header (RFC 9110 section 10.2.3).
-enum RetryAfter {
-    /// The longest wait that a provider may ask for.
-    static let maximum = Duration.seconds(3600)
-
-    /// The number of seconds; `nil` for a date, which the caller's own back-off serves as well.
-    static func parse(_ text: String) -> Duration? {
-        guard let seconds = Int64(text), seconds >= 0 else { return nil }
-        return min(.seconds(seconds), maximum)
     }
 }

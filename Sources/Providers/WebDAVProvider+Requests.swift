@@ -1,6 +1,8 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import S3Client
+import S3Wire
 import SystemPackage
 import _NIOFileSystem
 
@@ -43,14 +45,19 @@ extension WebDAVProvider {
     }
 
     /// Streams the file to its place, and again to where the server sends it.
-    func upload(_ file: FilePath, to target: ResultPath) async throws(ProviderError) -> Answer {
+    func upload(
+        _ file: FilePath,
+        to target: ResultPath,
+        pace: TransferPace?
+    ) async throws(ProviderError) -> Answer {
         do {
             return try await FileSystem.shared.withFileHandle(forReadingAt: file) { handle in
                 let info = try await handle.info()
                 guard info.type == .regular else {
                     throw ProviderError(.local, "\(file) is not a plain file, so it cannot be stored")
                 }
-                return try await put(handle, size: info.size, to: target)
+                let whole = FileRange(handle: handle, path: file, range: 0..<info.size, pace: pace)
+                return try await put(whole, to: target)
             }
         } catch let error as ProviderError {
             throw error
@@ -64,8 +71,7 @@ extension WebDAVProvider {
     }
 
     private func put(
-        _ handle: ReadFileHandle,
-        size: Int64,
+        _ file: FileRange,
         to target: ResultPath
     ) async throws(ProviderError) -> Answer {
         var place = WebDAVLocation(url: endpoint.url(target.parts), origin: endpoint.origin)
@@ -73,7 +79,8 @@ extension WebDAVProvider {
             var request = HTTPClientRequest(url: place.url)
             request.method = .PUT
             request.headers.add(name: "Content-Type", value: "application/octet-stream")
-            request.body = Self.body(of: handle, size: size)
+            let size = Int64(file.range.count)
+            request.body = size == 0 ? .bytes(ByteBuffer()) : .stream(file, length: .known(size))
             // Another origin gets no password: what it needs stands in the location it was reached by.
             let isHome = place.origin == endpoint.origin
             let answer = try await perform(request, sendsCredentials: isHome, deadline: .distantFuture)
@@ -84,11 +91,6 @@ extension WebDAVProvider {
             .refused,
             "\(name): \(endpoint.origin) redirects more than \(Self.maximumRedirects) times"
         )
-    }
-
-    private static func body(of handle: ReadFileHandle, size: Int64) -> HTTPClientRequest.Body {
-        guard size > 0 else { return .bytes(ByteBuffer()) }
-        return .stream(handle.readChunks(in: 0..<size, chunkLength: .kibibytes(256)), length: .known(size))
     }
 
     private func perform(
@@ -104,7 +106,9 @@ extension WebDAVProvider {
             let answer = Answer(
                 status: response.status.code,
                 location: response.headers.first(name: "Location"),
-                retryAfter: response.headers.first(name: "Retry-After").flatMap(RetryAfter.parse)
+                retryAfter: response.headers.first(name: "Retry-After").flatMap {
+                    RetryAfter.parse($0, at: S3Client.systemTime())
+                }
             )
             // Reading the rest lets the connection serve again; where it is too long or breaks, only the
             // connection is lost.

@@ -1,7 +1,6 @@
 package import AsyncHTTPClient
 package import Model
 import Synchronization
-package import SystemPackage
 
 /// A WebDAV server (RFC 4918) with Basic authentication: Apache, nginx, Nextcloud, dCache.
 package struct WebDAVProvider: Provider {
@@ -36,18 +35,21 @@ package struct WebDAVProvider: Provider {
         client = httpClient
     }
 
-    package func put(file: FilePath, name: String, at path: String) async throws(ProviderError) {
-        let target = try ResultPath(path: path, name: name)
+    package func put(_ transfer: Transfer) async throws(ProviderError) {
+        let target = try ResultPath(path: transfer.path, name: transfer.name)
         try await ensureFolder(target.folder)
-        var answer = try await upload(file, to: target)
+        var answer = try await upload(transfer.file, to: target, pace: transfer.pace)
         if answer.isMissingFolder, knownFolders.remove(target.folder) {
             // Somebody removed the folder since it was last seen.
             try await ensureFolder(target.folder)
-            answer = try await upload(file, to: target)
+            answer = try await upload(transfer.file, to: target, pace: transfer.pace)
         }
-        guard answer.isSuccess else { throw failure(answer, storing: name) }
+        guard answer.isSuccess else { throw failure(answer, storing: transfer.name) }
         knownFolders.insert(target.folder)
     }
+
+    /// Nothing to do: what was broken off lies under its name until the next try.
+    package func abandon(_ upload: String, of name: String, at path: String) async throws(ProviderError) {}
 
     package func check() async throws(ProviderError) {
         let answer = try await send(.findProperties, [])

@@ -138,6 +138,7 @@ extension S3Responder {
             expectedChecksum: expected,
             expectedSize: try Self.announcedSize(exchange),
             condition: condition,
+            delivery: exchange.delivery,
             origin: exchange.origin
         )
         let checksums = record.attributes.checksums

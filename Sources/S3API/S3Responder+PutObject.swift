@@ -21,7 +21,8 @@ extension S3Responder {
         let (staged, _, checksums) = try await stageBody(exchange)
         attributes.checksums = checksums
         let record = try await store.put(
-            staged, as: key, in: bucket, attributes: attributes, condition: condition, origin: exchange.origin
+            staged, as: key, in: bucket, attributes: attributes, condition: condition,
+            delivery: exchange.delivery, origin: exchange.origin
         )
         var headers = Self.headers(of: record)
         await markExpiry(of: record, on: &headers)

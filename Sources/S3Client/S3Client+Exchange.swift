@@ -95,7 +95,10 @@ extension S3Client {
         // An unreadable error document loses only its words; the status still says what happened.
         let bytes = try? await response.body.collect(upTo: 256 << 10)
         let document = bytes.map { S3ErrorDocument(Array(buffer: $0)) } ?? S3ErrorDocument()
-        return S3ClientError.refusal(status: status, document: document, endpoint: endpoint, subject: request.subject)
+        var error = S3ClientError.refusal(
+            status: status, document: document, endpoint: endpoint, subject: request.subject)
+        error.retryAfter = response.headers.first(name: "retry-after").flatMap { RetryAfter.parse($0, at: now()) }
+        return error
     }
 }
 

@@ -29,20 +29,35 @@ extension S3Client {
             let eTags = try await sendParts(file, bucket: bucket, key: key, upload: upload)
             return try await completeUpload(bucket: bucket, key: key, upload: upload, eTags: eTags)
         } catch {
-            var abort = S3Request(method: .DELETE, bucket: bucket, key: key)
-            abort.query = [("uploadId", upload)]
-            let request = abort
             // A task of its own, awaited here, so that the abort is sent also where the caller was cancelled. If the
             // store cannot be reached for it either, the store's own clean-up of stale uploads remains.
-            await Task { _ = try? await document(request) }.value
+            await Task { try? await abortUpload(upload, bucket: bucket, key: key) }.value
             throw error
         }
     }
 
-    private func startUpload(bucket: String, key: String, contentType: String) async throws(S3ClientError) -> String {
+    /// Makes the store forget an upload and its parts; one that it does not know is success.
+    ///
+    /// - Throws: `unreachable`, `refused`, `cancelled`.
+    package func abortUpload(_ upload: String, bucket: String, key: String) async throws(S3ClientError) {
+        var request = S3Request(method: .DELETE, bucket: bucket, key: key)
+        request.query = [("uploadId", upload)]
+        do {
+            _ = try await document(request)
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+    }
+
+    func startUpload(
+        bucket: String,
+        key: String,
+        contentType: String,
+        headers: [(name: String, value: String)] = []
+    ) async throws(S3ClientError) -> String {
         var request = S3Request(method: .POST, bucket: bucket, key: key)
         request.query = [("uploads", "")]
-        request.headers = [("content-type", contentType)]
+        request.headers = [("content-type", contentType)] + headers
         return try S3Documents.uploadID(try await document(request))
     }
 
@@ -84,7 +99,7 @@ extension S3Client {
         }
     }
 
-    private func sendPart(
+    func sendPart(
         _ part: FileRange,
         number: Int,
         bucket: String,
@@ -94,7 +109,7 @@ extension S3Client {
         var request = S3Request(method: .PUT, bucket: bucket, key: key)
         request.query = [("partNumber", "\(number)"), ("uploadId", upload)]
         request.body = .file(part)
-        request.patience = Self.patience(forBytes: Int64(part.range.count))
+        request.patience = Self.patience(for: part)
         let eTag = try await exchange(request) { $0.headers.first(name: "etag") ?? "" }
         guard !eTag.isEmpty else {
             throw S3ClientError(.malformedAnswer, "\(endpoint.text) gave no ETag for part \(number) of \"\(key)\"")
@@ -102,15 +117,16 @@ extension S3Client {
         return eTag
     }
 
-    private func completeUpload(
+    func completeUpload(
         bucket: String,
         key: String,
         upload: String,
-        eTags: [String]
+        eTags: [String],
+        headers: [(name: String, value: String)] = []
     ) async throws(S3ClientError) -> String {
         var request = S3Request(method: .POST, bucket: bucket, key: key)
         request.query = [("uploadId", upload)]
-        request.headers = [("content-type", "application/xml")]
+        request.headers = [("content-type", "application/xml")] + headers
         request.body = .bytes(ByteBuffer(bytes: S3Documents.completion(eTags: eTags)))
         // Stores copy the parts together before they answer, and AWS may take minutes (API reference,
         // CompleteMultipartUpload).

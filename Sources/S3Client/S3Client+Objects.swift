@@ -113,21 +113,26 @@ extension S3Client {
         _ = try await document(S3Request(method: .DELETE, bucket: bucket, key: key))
     }
 
-    private func putWhole(
+    func putWhole(
         _ file: FileRange,
         bucket: String,
         key: String,
-        contentType: String
+        contentType: String,
+        headers: [(name: String, value: String)] = []
     ) async throws(S3ClientError) -> String {
         var request = S3Request(method: .PUT, bucket: bucket, key: key)
-        request.headers = [("content-type", contentType)]
+        request.headers = [("content-type", contentType)] + headers
         request.body = .file(file)
-        request.patience = Self.patience(forBytes: Int64(file.range.count))
+        request.patience = Self.patience(for: file)
         return try await exchange(request) { $0.eTag }
     }
 
-    /// A minute, and a second for every 64 KiB: slower than that is taken for stalled.
-    static func patience(forBytes bytes: Int64) -> TimeAmount { .seconds(60 + bytes / (64 << 10)) }
+    /// A minute, and a second for every 64 KiB: slower than that is taken for stalled; or what its pace says.
+    static func patience(for file: FileRange) -> TimeAmount {
+        let bytes = Int64(file.range.count)
+        let usual = TimeAmount.seconds(60 + bytes / (64 << 10))
+        return file.pace.map { max(usual, TimeAmount($0.patience(bytes))) } ?? usual
+    }
 
     func checkKey(_ key: String) throws(S3ClientError) {
         do {
@@ -179,7 +184,7 @@ extension S3Client {
     }
 
     /// Opens a file for reading and closes it after `body`.
-    private func withFile<Result>(
+    func withFile<Result>(
         _ path: FilePath,
         _ body: (ReadFileHandle, _ size: Int64) async throws(S3ClientError) -> Result
     ) async throws(S3ClientError) -> Result {

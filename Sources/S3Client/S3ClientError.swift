@@ -13,6 +13,8 @@ package struct S3ClientError: Error, Sendable, CustomStringConvertible {
         case malformedAnswer
         /// The local file cannot be read or written.
         case localFile
+        /// The link closes: nothing more begins until it opens again.
+        case paused
         /// The calling task was cancelled.
         case cancelled
     }
@@ -21,6 +23,8 @@ package struct S3ClientError: Error, Sendable, CustomStringConvertible {
     /// For people, with what to do about it.
     package let message: String
     package let cause: (any Error)?
+    /// How long the store asks to wait; only with `refused`.
+    package var retryAfter: Duration?
 
     package init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
         (self.code, self.message, self.cause) = (code, message, cause)
@@ -34,7 +38,7 @@ package struct S3ClientError: Error, Sendable, CustomStringConvertible {
         switch code {
         case .unreachable, .malformedAnswer: true
         case .refused(let status, _): status >= 500 || status == 429 || status == 408
-        case .invalid, .notFound, .localFile, .cancelled: false
+        case .invalid, .notFound, .localFile, .paused, .cancelled: false
         }
     }
 }

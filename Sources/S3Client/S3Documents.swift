@@ -127,7 +127,7 @@ enum S3Documents {
     /// The Base64 MD5 of a body, which `DeleteObjects` demands (API reference, DeleteObjects).
     static func contentMD5(_ body: [UInt8]) -> String { Base64.encode(Array(Insecure.MD5.hash(data: body))) }
 
-    private static func root(
+    static func root(
         _ bytes: [UInt8],
         _ name: String,
         or other: String? = nil

@@ -8,6 +8,8 @@ package enum WaitReason: Sendable, Hashable, CustomStringConvertible {
     case paused
     /// The cluster starts nothing at the moment, for that reason.
     case held(String)
+    /// Too much waits for other storages already, to which its results would go.
+    case behindDeliveries(limit: ByteCount)
     case lacksResources(demand: Resources, free: Resources, capacity: Resources)
     /// As many of its service are under way as the service allows.
     case atLimit(ServiceLimit)
@@ -25,6 +27,8 @@ package enum WaitReason: Sendable, Hashable, CustomStringConvertible {
                 + "lower the service's cpu or memory, or raise the cluster's capacity"
         case .paused: "its service is paused; it starts after apus service resume"
         case .held(let reason): "the cluster starts nothing: \(reason)"
+        case .behindDeliveries(let limit):
+            "its results go to another storage, for which more than \(limit) wait already: see apus delivery list"
         case .lacksResources(let demand, let free, let capacity):
             "waits for \(Self.text(demand)); free are \(Self.text(free)) of \(Self.text(capacity))"
         case .atLimit(let limit): "as much of its service is under way as the service allows (\(limit))"

@@ -20,6 +20,8 @@ package struct JobLifeCycle: Sendable, Hashable {
         case resultsStored(awaitingDelivery: Bool)
         /// The last result has arrived at another storage.
         case delivered
+        /// Nothing waits for other storages any more, but something was given up.
+        case deliveryGivenUp
         /// The attempt failed.
         ///
         /// - `jitter`: a random number from 0 to 1, which spreads the next attempts of jobs that failed together.
@@ -110,6 +112,7 @@ package struct JobLifeCycle: Sendable, Hashable {
         case .resultsStored(awaitingDelivery: false):
             step(from: .stagingOut, to: .succeeded, [.endAttempt(.succeeded), .finish])
         case .delivered: step(from: .delivering, to: .succeeded, [.finish])
+        case .deliveryGivenUp: step(from: .delivering, to: .failed, [.finish, .tellFailure])
         case .attemptFailed(let failure, let policy, let jitter): fail(failure, policy, jitter)
         case .cancelled: cancel()
         case .resultsLost: step(from: .stagingOut, to: .queued, [.endAttempt(.lost), .enqueue])

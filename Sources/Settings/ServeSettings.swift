@@ -33,6 +33,7 @@ package struct ServeSettings: Sendable {
 
     package enum Network: String, Sendable, CaseIterable { case none, outbound }
     package enum DurabilityChoice: String, Sendable, CaseIterable { case always, batch, never }
+    package enum Overflow: String, Sendable, CaseIterable { case wait, dropOldest = "drop-oldest" }
     package enum LogFormat: String, Sendable, CaseIterable { case text, json }
 
     /// What the machine has.
@@ -76,6 +77,9 @@ package struct ServeSettings: Sendable {
     package var keepJobCount: Int?
     package var keepEvents: Int
     package var deliveryPause: Duration
+    /// `nil` for no limit.
+    package var deliveryQuota: ByteCount?
+    package var deliveryOverflow: Overflow
     /// By name.
     package var webhooks: [WebhookSetting]
     /// `nil` where nobody wants traces.
@@ -118,6 +122,8 @@ package struct ServeSettings: Sendable {
         if keepJobCount == 0 { keepJobCount = nil }
         keepEvents = try values.value(.keepEvents, Self.count, orElse: 100_000)
         deliveryPause = try values.value(.deliveryPause, Self.duration, orElse: .seconds(30))
+        deliveryQuota = try values.value(.deliveryQuota, { Self.size($0).map(Optional.some) }, orElse: nil)
+        deliveryOverflow = try values.value(.deliveryOverflow, Overflow.init(rawValue:), orElse: .wait)
         webhooks = values.webhooks
         otlpEndpoint = try values.value(.otlpEndpoint, Self.url, orElse: nil)
         logLevel = try values.value(.logLevel, Self.level, orElse: "info")

@@ -113,6 +113,15 @@ package struct Setting: Sendable, Hashable {
         "delivery-pause", "duration", "The longest pause between two tries to deliver a result to another storage.",
         standard: "30s"
     )
+    package static let deliveryQuota = Setting(
+        "delivery-quota", "size", "How much may wait for other storages; beyond it, what delivery-overflow says.",
+        standard: "what the disk holds"
+    )
+    package static let deliveryOverflow = Setting(
+        "delivery-overflow", "wait|drop-oldest",
+        "When more waits than the quota: jobs that deliver to other storages wait, or the oldest results are given up.",
+        standard: "wait"
+    )
     /// Not one text but many, so not among `all`: see `WebhookSetting`.
     package static let webhook = Setting(
         "webhook", "name=url",
@@ -147,8 +156,8 @@ package struct Setting: Sendable, Hashable {
     package static let all: [Setting] = [
         listen, s3Listen, s3Endpoint, s3Domains, data, sandbox, network, cpu, memory, shares, queueLimit, diskReserve,
         memoryReserve, grace, durability, maxEvent, jobLogLimit,
-        keepJobs, keepJobCount, keepLogs, keepEvents, deliveryPause, otlpEndpoint, logLevel, logFormat, username,
-        password, s3AccessKey, s3SecretKey,
+        keepJobs, keepJobCount, keepLogs, keepEvents, deliveryPause, deliveryQuota, deliveryOverflow, otlpEndpoint,
+        logLevel, logFormat, username, password, s3AccessKey, s3SecretKey,
     ]
 }
 

@@ -1,17 +1,17 @@
 import GRDB
-import Model
+package import Model
 
 extension ClusterState {
-    /// Moves the times at which something is to be tried again, because the wall clock was set by so much: pauses stay
-    /// as long as they were.
-    package func moveSchedules(by step: Duration) async throws(StateStoreError) {
+    /// Lets nothing wait longer than until now for its next try.
+    ///
+    /// Times of next tries are the wall clock's, since they outlive the program. After the clock was set, or the program was
+    /// away, nobody knows whether a time that lies ahead is still meant so; to try too early does no harm.
+    package func makeSchedulesDue(at now: Instant) async throws(StateStoreError) {
         try await write { database in
             try database.execute(
-                sql: "UPDATE delivery SET next_attempt = next_attempt + ?", arguments: [step.nanoseconds])
+                sql: "UPDATE delivery SET next_attempt = ?1 WHERE next_attempt > ?1", arguments: [now.nanoseconds])
             try database.execute(
-                sql: "UPDATE job SET not_before = not_before + ? WHERE not_before IS NOT NULL",
-                arguments: [step.nanoseconds]
-            )
+                sql: "UPDATE job SET not_before = ?1 WHERE not_before > ?1", arguments: [now.nanoseconds])
         }
     }
 }

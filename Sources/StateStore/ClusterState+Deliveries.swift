@@ -22,8 +22,11 @@ extension ClusterState {
         for delivery in deliveries {
             try database.execute(
                 sql: """
-                    INSERT INTO delivery (job, provider, path, name, file, size, next_attempt)
-                    SELECT number, ?, ?, ?, ?, ?, ? FROM job WHERE number = ?
+                    INSERT INTO delivery (job, provider, path, name, file, size, next_attempt, created, destination,
+                        key, token)
+                    SELECT number, ?1, ?2, ?3, ?4, ?5, ?6, ?6, service || '/' || ?1, ?2 || '/' || ?3,
+                        lower(hex(randomblob(16)))
+                    FROM job WHERE number = ?7
                     ON CONFLICT DO NOTHING
                     """,
                 arguments: [
@@ -34,45 +37,42 @@ extension ClusterState {
         }
     }
 
-    /// Deliveries that are due, those that wait longest first.
-    package func dueDeliveries(at now: Instant, limit: Int) async throws(StateStoreError) -> [DeliveryRecord] {
-        try await read { database in
-            try Self.deliveries(
-                database,
-                where: "next_attempt <= ? ORDER BY next_attempt, id LIMIT ?",
-                arguments: [now.nanoseconds, limit]
-            )
-        }
-    }
-
-    /// When the next delivery is due; `nil` where none waits.
-    package func nextDelivery() async throws(StateStoreError) -> Instant? {
-        try await read { database in
-            try Int64.fetchOne(database, sql: "SELECT min(next_attempt) FROM delivery").map(Instant.init(nanoseconds:))
-        }
-    }
-
     /// The waiting deliveries of one job.
     package func deliveries(of job: Int64) async throws(StateStoreError) -> [DeliveryRecord] {
         try await read { database in
-            try Self.deliveries(database, where: "delivery.job = ? ORDER BY id", arguments: [job])
+            try Self.deliveries(database, where: "delivery.job = ? ORDER BY delivery.id", arguments: [job])
+        }
+    }
+
+    /// One delivery; `nil` where it does not wait any more.
+    package func delivery(_ id: Int64) async throws(StateStoreError) -> DeliveryRecord? {
+        try await read { database in
+            try Self.deliveries(database, where: "delivery.id = ?", arguments: [id]).first
         }
     }
 
     /// How many deliveries wait.
     package func deliveryCount() async throws(StateStoreError) -> Int {
-        try await read { database in try Int.fetchOne(database, sql: "SELECT count(*) FROM delivery") ?? 0 }
+        try await read { database in try Int.fetchOne(database, sql: "SELECT waiting FROM delivery_total") ?? 0 }
     }
 
     /// Records that a result has arrived; with a job's last one, the job's end.
     ///
+    /// - Parameter failureOutput: who is told where the job ends as failed, because others of its results were given up.
     /// - Returns: The job's end, where that was the last one.
-    package func delivered(_ delivery: DeliveryRecord, at now: Instant) async throws(StateStoreError) -> JobChange? {
+    package func delivered(
+        _ delivery: DeliveryRecord,
+        at now: Instant,
+        failureOutput: FailureOutput? = nil
+    ) async throws(StateStoreError) -> JobChange? {
         try await write { database in
+            // Completed: not one of those that are to be aborted.
+            try database.execute(
+                sql: "UPDATE delivery SET upload = NULL WHERE id = ? AND upload IS NOT NULL", arguments: [delivery.id])
             try database.execute(sql: "DELETE FROM delivery WHERE id = ?", arguments: [delivery.id])
             let sql = "SELECT count(*) FROM delivery WHERE job = ?"
             guard try Int.fetchOne(database, sql: sql, arguments: [delivery.job]) == 0 else { return nil }
-            return try JobStep(number: delivery.job, events: [.delivered], now: now).take(database)
+            return try Self.endDeliveries(of: delivery.job, at: now, telling: failureOutput, database)
         }
     }
 
@@ -110,7 +110,7 @@ extension ClusterState {
         }
     }
 
-    private static func deliveries(
+    static func deliveries(
         _ database: Database,
         where condition: String,
         arguments: StatementArguments
@@ -118,7 +118,11 @@ extension ClusterState {
         let rows = try Row.fetchAll(
             database,
             sql: """
-                SELECT delivery.*, job.name AS job_name, job.service AS service
+                SELECT delivery.*, job.name AS job_name, job.service AS service, EXISTS (
+                    SELECT 1 FROM delivery AS earlier
+                    WHERE earlier.destination = delivery.destination AND earlier.key = delivery.key
+                        AND earlier.id < delivery.id
+                ) AS is_behind
                 FROM delivery JOIN job ON job.number = delivery.job WHERE \(condition)
                 """,
             arguments: arguments
@@ -142,6 +146,10 @@ extension DeliveryRecord {
             attempts = row["attempts"]
             nextAttempt = Instant(nanoseconds: row["next_attempt"])
             lastError = row["last_error"]
+            token = row["token"]
+            upload = row["upload"]
+            created = Instant(nanoseconds: row["created"])
+            isBehind = row["is_behind"]
         } catch {
             throw StateStoreError(code: .damaged, message: "a delivery in the store cannot be read", cause: error)
         }

@@ -13,13 +13,6 @@ package struct NewWebhookDelivery: Sendable, Hashable {
     }
 }
 
-/// What a webhook is still to be told.
-package struct WebhookDelivery: Sendable, Hashable {
-    /// Place in the queue; grows.
-    package let id: Int64
-    package let body: [UInt8]
-}
-
 extension ClusterState {
     static func insert(_ delivery: NewWebhookDelivery, _ database: Database) throws {
         let statement = try database.cachedStatement(
@@ -28,20 +21,26 @@ extension ClusterState {
         try statement.execute(arguments: [delivery.webhook, delivery.eventSequence, Data(delivery.body)])
     }
 
-    /// The oldest deliveries to a webhook, in order.
+    /// The oldest deliveries to a webhook after that one, in order.
     package func webhookDeliveries(
         to webhook: String,
+        after id: Int64 = 0,
         limit: Int
-    ) async throws(StateStoreError) -> [WebhookDelivery] {
+    ) async throws(StateStoreError) -> [Int64] {
         try await read { database in
-            try Row.fetchAll(
+            try Int64.fetchAll(
                 database,
-                sql: "SELECT id, body FROM webhook_delivery WHERE webhook = ? ORDER BY id LIMIT ?",
-                arguments: [webhook, limit]
-            ).map { row in
-                let body: Data = row["body"]
-                return WebhookDelivery(id: row["id"], body: Array(body))
-            }
+                sql: "SELECT id FROM webhook_delivery WHERE webhook = ? AND id > ? ORDER BY id LIMIT ?",
+                arguments: [webhook, id, limit]
+            )
+        }
+    }
+
+    /// What a webhook is to be told; `nil` where that does not wait any more.
+    package func webhookDelivery(_ id: Int64) async throws(StateStoreError) -> [UInt8]? {
+        try await read { database in
+            try Data.fetchOne(database, sql: "SELECT body FROM webhook_delivery WHERE id = ?", arguments: [id])
+                .map(Array.init)
         }
     }
 
@@ -59,6 +58,16 @@ extension ClusterState {
             let rows = try Row.fetchAll(
                 database, sql: "SELECT webhook, count(*) AS waiting FROM webhook_delivery GROUP BY webhook")
             return Dictionary(uniqueKeysWithValues: rows.map { ($0["webhook"] as String, $0["waiting"] as Int) })
+        }
+    }
+
+    /// Gives up what a webhook is still to be told.
+    ///
+    /// - Returns: how many deliveries that were.
+    package func dropWebhookDeliveries(to webhook: String) async throws(StateStoreError) -> Int {
+        try await write { database in
+            try database.execute(sql: "DELETE FROM webhook_delivery WHERE webhook = ?", arguments: [webhook])
+            return database.changesCount
         }
     }
 

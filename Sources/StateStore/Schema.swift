@@ -87,6 +87,7 @@ enum Schema {
         schedulesAndBackfills,
         eventsAndRetention,
         traces,
+        SchemaStep("lines of deliveries by destination", sql: deliveryLines),
     ]
 
     private static let attempts = """

@@ -48,7 +48,10 @@ struct HTTPFaces {
     }
 
     private func configuration(_ address: ServeSettings.Address) -> ApplicationConfiguration {
-        ApplicationConfiguration(address: .hostname(address.host, port: address.port), serverName: Self.serverName)
+        ApplicationConfiguration(
+            address: .hostname(address.host, port: address.port), serverName: Self.serverName,
+            availableConnectionsDelegate: ConnectionLimit.make(logger: quiet)
+        )
     }
 
     /// The server's own messages are for debugging.

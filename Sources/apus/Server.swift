@@ -100,8 +100,14 @@ struct Server {
             capacity: Resources(cpu: settings.cpu, memory: settings.memory), shares: settings.shares, store: state,
             grace: settings.grace, logger: logger, execute: { await executor.execute($0) }
         )
+        let deliveryService = DeliveryService(
+            data: data, state: state, catalog: catalog, httpClient: httpClient,
+            longestPause: settings.deliveryPause, quota: settings.quota,
+            hold: { scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: deliveries, steps: steps,
+            now: now, logger: logger
+        )
         let resources = ResourceWatch(
-            reserves: settings.reserves, scheduler: scheduler, state: state, deliverySignal: deliveries,
+            reserves: settings.reserves, scheduler: scheduler, state: state, deliveries: deliveryService,
             sample: { await ResourceProbe.sample(data.root) }, clocks: { ResourceProbe.clocks() }, logger: logger
         )
         await resources.look()
@@ -121,16 +127,25 @@ struct Server {
         let backfills = BackfillService(
             store: objects, state: state, catalog: catalog, notifications: notifications, scheduler: scheduler,
             now: now, logger: logger)
+        let lines = DeliveryLineReasons()
         let jobs = JobBoard(
-            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps,
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps, lines: lines,
             queueLimit: settings.queueLimit, now: now
         )
+        lines.follow(deliveryService)
+        let webhookService = WebhookService(
+            state: state, webhooks: webhooks, notifications: notifications, httpClient: httpClient,
+            longestPause: settings.deliveryPause, now: now, logger: logger
+        )
+        let desk = DeliveryDesk(
+            state: state, deliveries: deliveryService, webhooks: webhookService, now: now, logger: logger)
         let status = ClusterStatus(
             store: objects, jobs: jobs, scheduler: scheduler, resources: resources, nodeName: HostName.current,
             started: now()
         )
         MetricDescriptions.register(status, in: registry)
         MetricDescriptions.register(state, in: registry)
+        MetricDescriptions.register(desk, now: now, in: registry)
         let authenticator = Authenticator(
             credentials: identity.credentials, serviceForToken: { catalog.service(forToken: $0) }
         )
@@ -145,8 +160,8 @@ struct Server {
                 executor: executor, maximumEvent: settings.maxEvent, logger: logger
             ),
             buckets: BucketDesk(store: objects, catalog: catalog),
-            images: ImageDesk(data: data, images: images, catalog: catalog), allowedImages: allowedImages,
-            status: status,
+            images: ImageDesk(data: data, images: images, catalog: catalog), deliveries: desk,
+            allowedImages: allowedImages, status: status,
             triggers: TriggerDesks(
                 schedules: schedules, backfills: backfills, events: EventDesk(state: state, memory: events)),
             metrics: registry, maximumEvent: settings.maxEvent, now: now
@@ -168,16 +183,10 @@ struct Server {
                 LifecycleService(
                     store: objects, trustsAges: { resources.trustsAges }, now: now, logger: logger),
                 resources,
-                DeliveryService(
-                    data: data, state: state, catalog: catalog, httpClient: httpClient,
-                    longestPause: settings.deliveryPause, signal: deliveries, steps: steps, now: now, logger: logger
-                ),
+                deliveryService,
                 RetryService(
                     store: objects, state: state, scheduler: scheduler, signal: retries, now: now, logger: logger),
-                WebhookService(
-                    state: state, webhooks: webhooks, notifications: notifications, httpClient: httpClient,
-                    longestPause: settings.deliveryPause, logger: logger
-                ),
+                webhookService,
                 EventRouter(
                     store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
                     memory: events,

@@ -25,6 +25,9 @@ package struct ClusterFixture: Sendable {
         package var runsAllAsProcesses = true
         package var retention = Retention()
         package var webhooks: [Webhook] = []
+        /// What is larger is delivered in parts.
+        package var deliveryPart = ByteCount.mebibytes(5)
+        package var deliveryQuota: DeliveryQuota?
         package var queueLimit: Int?
         package var shares: [String: Int] = [:]
         /// What the machine has left, as the watch over it finds it.
@@ -67,6 +70,7 @@ package struct ClusterFixture: Sendable {
     private let webhooks: WebhookService
     private let router: EventRouter
     private let deliveries: DeliveryService
+    package let desk: DeliveryDesk
     package let steps: JobSteps
     private let retries: RetryService
     private let recovery: Recovery
@@ -140,12 +144,19 @@ package struct ClusterFixture: Sendable {
             data: data, state: state, sandboxes: sandboxes, registry: registry, executor: executor, now: now,
             logger: logger
         )
+        let lines = DeliveryLineReasons()
         jobs = JobBoard(
-            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps,
+            data: data, state: state, catalog: catalog, scheduler: scheduler, logs: logs, steps: steps, lines: lines,
             queueLimit: options.queueLimit, now: now)
+        deliveries = DeliveryService(
+            data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
+            partSize: options.deliveryPart, quota: options.deliveryQuota,
+            hold: { [scheduler, catalog] in scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: signal,
+            steps: steps, now: now, logger: logger
+        )
         resources = ResourceWatch(
-            scheduler: scheduler, state: state, deliverySignal: signal, sample: options.sample, clocks: options.clocks,
-            logger: logger)
+            scheduler: scheduler, state: state, deliveries: deliveries, sample: options.sample,
+            clocks: options.clocks, logger: logger)
         status = ClusterStatus(
             store: objects, jobs: jobs, scheduler: scheduler, resources: resources, nodeName: "node",
             started: Instant(seconds: 1_700_000_000)
@@ -160,15 +171,13 @@ package struct ClusterFixture: Sendable {
             data: data, state: state, catalog: catalog, logs: logs, retention: options.retention, now: now,
             logger: logger
         )
-        deliveries = DeliveryService(
-            data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
-            signal: signal, steps: steps, now: now, logger: logger
-        )
+        lines.follow(deliveries)
         retries = RetryService(
             store: objects, state: state, scheduler: scheduler, signal: retrySignal, now: now, logger: logger)
         webhooks = WebhookService(
             state: state, webhooks: options.webhooks, notifications: notifications, httpClient: httpClient,
-            longestPause: options.deliveryPause, timeout: options.webhookTimeout, logger: logger
+            longestPause: options.deliveryPause, timeout: options.webhookTimeout, now: now,
+            logger: logger
         )
         schedules = ScheduleService(
             state: state, catalog: catalog, scheduler: scheduler, zones: TimeZones(), now: options.now, logger: logger)
@@ -177,6 +186,8 @@ package struct ClusterFixture: Sendable {
             settings: options.backfill, now: options.now, logger: logger)
         let memory = EventMemory()
         events = EventDesk(state: state, memory: memory)
+        desk = DeliveryDesk(
+            state: state, deliveries: deliveries, webhooks: webhooks, now: now, logger: logger)
         router = EventRouter(
             store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
             memory: memory,

@@ -2,6 +2,7 @@ import ClusterTesting
 import LoopbackServer
 import Model
 import NIOCore
+import NIOHTTP1
 import Scheduling
 import StateStore
 import Synchronization
@@ -190,6 +191,32 @@ struct BackPressureTests {
             machine.clock.withLock { $0 = ($0.wall + .seconds(-1_000_000), $0.even + .seconds(1)) }
             await cluster.resources.look()
             #expect(cluster.resources.trustsAges)
+        }
+    }
+
+    @Test("after the clock was set a result that rests is tried again, though its line remembers a later time")
+    func clockAndDeliveries() async throws {
+        let machine = Machine()
+        let store = FakeStore(buckets: ["results"])
+        let isRefusing = Mutex(true)
+        let answer: LoopbackServer.Handler = { request in
+            guard isRefusing.withLock({ $0 }) else { return store.answer(request) }
+            var response = FakeStore.error(.forbidden, "AccessDenied", "no")
+            response.headers.add(name: "Retry-After", value: "3000")
+            return response
+        }
+        try await LoopbackServer.with(answer) { port in
+            try await ClusterFixture.serve(machine.options) { cluster in
+                await cluster.resources.look()
+                try await cluster.create(
+                    "s", script: DeliveryTests.script, more: DeliveryTests.outputs(["cloud": port]))
+                let job = try await post(cluster, "s")
+                try await eventually("it rests") { try await cluster.state.deliveryBacklogs().first?.attempts == 1 }
+                isRefusing.withLock { $0 = false }
+                machine.clock.withLock { $0 = ($0.wall + .seconds(-500), $0.even + .seconds(1)) }
+                await cluster.resources.look()
+                try await cluster.wait(job, for: .succeeded)
+            }
         }
     }
 }

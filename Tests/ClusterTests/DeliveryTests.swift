@@ -70,6 +70,28 @@ struct DeliveryTests {
         }
     }
 
+    @Test(
+        "a result whose name no storage takes fails the job and says so, and nothing waits",
+        arguments: [
+            ("printf 'z\\nz'", "control characters"), ("printf 'z\\tz'", "control characters"),
+            ("printf 'z\\351'", "not UTF-8"),
+            ("a=$(printf '%0250d' 0); mkdir -p $a/$a/$a/$a; printf %s $a/$a/$a/$a/$a", "1024"),
+        ])
+    func impossibleNames(name: String, message: String) async throws {
+        let store = FakeStore(buckets: ["results"])
+        try await Self.serving(store) { port in
+            try await ClusterFixture.serve { cluster in
+                let script = "cd \"$TMP_OUTPUT_DIR\"; echo a > a; name=$(\(name)); echo x > \"$name\""
+                try await cluster.create("s", script: script, more: Self.outputs(["cloud": port]))
+                let job = try await cluster.jobs.post([], to: try ServiceName("s"), name: nil, principal: "p")
+                let ended = try await cluster.wait(job, for: .failed)
+                #expect(ended.message?.contains(message) == true && ended.attempts == 1, "\(ended.message ?? "")")
+                #expect(try await cluster.state.deliveryCount() == 0 && store.keys("results").isEmpty)
+                try await eventually("nothing is left") { try cluster.names(cluster.data.deliveries).isEmpty }
+            }
+        }
+    }
+
     @Test("a store that is down: the result waits with a reason, and arrives when the store is there")
     func unreachable() async throws {
         let closed = try await LoopbackServer.closedPort()
@@ -140,7 +162,9 @@ struct DeliveryTests {
         try await LoopbackServer.with(refusal) { bad in
             try await Self.serving(good) { port in
                 try await ClusterFixture.serve { cluster in
-                    try await cluster.create("s", script: Self.script, more: Self.outputs(["a": bad, "b": port]))
+                    // Each has a name of its own: those of one name would wait for one another.
+                    let script = "cat \"$INPUT_FILE_PATH\" > \"$TMP_OUTPUT_DIR/$(tr ' ' - < \"$INPUT_FILE_PATH\").txt\""
+                    try await cluster.create("s", script: script, more: Self.outputs(["a": bad, "b": port]))
                     let service = try ServiceName("s")
                     var jobs: [JobName] = []
                     for index in 0..<5 {

@@ -38,8 +38,8 @@ struct APIFixture: Sendable {
                 authenticator: Authenticator(
                     credentials: credentials, serviceForToken: { catalog.service(forToken: $0) }),
                 catalog: catalog, services: cluster.registry, jobs: cluster.jobs, runs: cluster.runs,
-                buckets: cluster.buckets, images: cluster.images, allowedImages: cluster.allowedImages,
-                status: cluster.status,
+                buckets: cluster.buckets, images: cluster.images, deliveries: cluster.desk,
+                allowedImages: cluster.allowedImages, status: cluster.status,
                 triggers: TriggerDesks(
                     schedules: cluster.schedules, backfills: cluster.backfills, events: cluster.events),
                 metrics: PrometheusRegistry(), maximumEvent: maximumEvent,

@@ -25,6 +25,38 @@ import Testing
         }
     }
 
+    /// A real foreign store, over a link that breaks off again and again: whole in the end, in parts or not.
+    @Test(arguments: [(Backend.rcloneS3, 13), (.rcloneS3, 1), (.rcloneWebDAV, 3)])
+    func arrivesWholeOverABadLink(backend: Backend, mebibytes: Int) async throws {
+        try await backend.with { server in
+            try await withHTTPClient { client in
+                try await FaultyLink.with(to: server.port) { link in
+                    let provider = try server.provider(client, port: link.port)
+                    let bytes = (0..<(mebibytes << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 12) }
+                    let file = try server.file(bytes)
+                    let memory = TransferMemory()
+                    var failures = 0
+                    // Each time it gets further, at last the whole way.
+                    for _ in 0..<40 {
+                        link.set { ($0.bytesUp, $0.bytesDown) = (failures * (700 << 10), 300 * (failures + 1)) }
+                        let transfer = Transfer(
+                            file: file, name: "x", path: "bucket/f", record: memory.record(mayHaveArrived: failures > 0)
+                        )
+                        do {
+                            try await provider.put(transfer)
+                            break
+                        } catch {
+                            #expect((error as? ProviderError)?.isTransient == true, "\(error)")
+                            failures += 1
+                        }
+                    }
+                    #expect(failures > 0 && link.broken > 0)
+                    #expect(try server.stored("bucket/f/x") == bytes)
+                }
+            }
+        }
+    }
+
     @Test(arguments: Backend.allCases)
     func keepsEveryCharacterOfAName(backend: Backend) async throws {
         let names = [

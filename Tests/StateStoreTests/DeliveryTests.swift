@@ -27,23 +27,146 @@ struct DeliveryTests {
         }
     }
 
-    @Test("those that are due come in the order of their time, so many at once")
+    @Test("those of a destination that are due come in order, so many at once, and say when the next one is due")
     func dueOrder() async throws {
         try await withState { state in
+            func names(_ now: Int64, after: Int64 = 0, limit: Int = 10) async throws -> [String] {
+                try await state.deliveries(to: "a/s3.cloud", after: after, at: time(now), limit: limit).due.map(\.name)
+            }
             try await state.add("a", jobs: ["a-1"])
             let number = try await state.find("a-1").number
-            #expect(try await state.nextDelivery() == nil)
-            try await state.deliver(
-                ["x", "y", "z"].map { delivery($0) }, of: number, at: time(20), result: AttemptResult())
-            let first = try await state.dueDeliveries(at: time(20), limit: 10)
-            #expect(first.map(\.name) == ["x", "y", "z"])
-            #expect(try await state.dueDeliveries(at: time(19), limit: 10).isEmpty)
+            #expect(try await state.deliveryDestinations() == [])
+            #expect(try await state.newestDelivery() == 0)
+            let all = ["x", "y", "z"].map { delivery($0) } + [delivery("w", to: "webdav.w")]
+            try await state.deliver(all, of: number, at: time(20), result: AttemptResult())
+            #expect(try await state.deliveryDestinations() == ["a/s3.cloud", "a/webdav.w"])
+            let first = try await state.deliveries(to: "a/s3.cloud", after: 0, at: time(20), limit: 10).due
+            #expect(first.map(\.name) == ["x", "y", "z"] && first.allSatisfy { !$0.isBehind })
+            #expect(try await state.newestDelivery() == first[2].id + 1)
+            #expect(try await names(19) == [])
+            #expect(try await names(20, after: first[0].id) == ["y", "z"])
+            #expect(try await names(20, limit: 2) == ["x", "y"])
             try await state.deliveryFailed(first[0], error: "down", next: time(40))
             try await state.deliveryFailed(first[1], error: "down", next: time(30))
-            #expect(try await state.dueDeliveries(at: time(29), limit: 10).map(\.name) == ["z"])
-            #expect(try await state.dueDeliveries(at: time(40), limit: 10).map(\.name) == ["z", "y", "x"])
-            #expect(try await state.dueDeliveries(at: time(40), limit: 2).map(\.name) == ["z", "y"])
-            #expect(try await state.nextDelivery() == time(20))
+            #expect(try await names(29) == ["z"])
+            #expect(try await names(40) == ["x", "y", "z"])
+            let next = try await state.deliveries(to: "a/s3.cloud", after: 99, at: time(29), limit: 1).nextDue
+            #expect(next == time(30))
+            #expect(try await state.deliveries(to: "a/s3.cloud", after: 0, at: time(40), limit: 1).nextDue == nil)
+        }
+    }
+
+    @Test("a delivery knows whether one to the same place waits before it, however the place is spelled")
+    func behind() async throws {
+        try await withState { state in
+            try await state.add("a", jobs: ["a-1", "a-2", "a-3"])
+            for (name, result) in [
+                ("a-1", delivery("b/c", path: "p")), ("a-2", delivery("c", path: "p/b")),
+                ("a-3", delivery("c", path: "p")),
+            ] {
+                let number = try await state.find(name).number
+                try await state.deliver([result], of: number, at: time(20), result: AttemptResult())
+            }
+            let all = try await state.deliveries(to: "a/s3.cloud", after: 0, at: time(20), limit: 10).due
+            #expect(all.map(\.isBehind) == [false, true, false])
+            #expect(Set(all.map(\.token)).count == 3 && all.allSatisfy { $0.token.utf8.count == 32 })
+            _ = try await state.delivered(all[0], at: time(21))
+            #expect(try await state.delivery(all[1].id)?.isBehind == false)
+            #expect(try await state.delivery(all[0].id) == nil)
+        }
+    }
+
+    @Test("what waits is summed up by destination")
+    func backlogs() async throws {
+        try await withState { state in
+            try await state.add("a", jobs: ["a-1", "a-2"])
+            for (name, second) in [("a-1", 20), ("a-2", 30)] as [(String, Int64)] {
+                let number = try await state.find(name).number
+                try await state.deliver(
+                    [delivery("x"), delivery("x", to: "webdav.w")], of: number, at: time(second),
+                    result: AttemptResult())
+            }
+            let first = try #require(
+                try await state.deliveries(to: "a/s3.cloud", after: 0, at: time(30), limit: 1).due.first)
+            try await state.deliveryFailed(first, error: "down", next: time(40))
+            let backlogs = try await state.deliveryBacklogs()
+            #expect(backlogs.map(\.destination) == ["a/s3.cloud", "a/webdav.w"])
+            #expect(backlogs[0].waiting == 2 && backlogs[0].oldest == time(20) && backlogs[0].attempts == 1)
+            #expect(backlogs[0].lastError == "down" && backlogs[1].lastError == nil)
+            let bytes = try await state.deliveryBytes()
+            #expect(bytes == backlogs[0].bytes + backlogs[1].bytes)
+        }
+    }
+
+    @Test("giving up the oldest ends their jobs as failed, and leaves what the limit allows")
+    func drop() async throws {
+        try await withState { state in
+            try await state.add("a", jobs: ["a-1", "a-2", "a-3"])
+            for name in ["a-1", "a-2", "a-3"] {
+                let number = try await state.find(name).number
+                try await state.deliver(
+                    [delivery("x"), delivery("y", to: "webdav.w")], of: number, at: time(20), result: AttemptResult())
+            }
+            let size = try await state.deliveryBytes().bytes
+            let lost = try await state.dropDeliveries(
+                to: nil, keepingBytes: ByteCount(size / 2), message: "no room", at: time(30), limit: 100,
+                failureOutput: { $0.text == "a" ? .webhook("ops") : nil })
+            #expect(lost.dropped.map(\.name) == ["x", "y", "x"] && lost.ended.map(\.job.name.text) == ["a-1"])
+            // The second job's file is still wanted elsewhere.
+            #expect(lost.files.map(\.job.text) == ["a-1", "a-1"])
+            let record = try await state.find("a-1")
+            #expect(record.state == .failed && record.message == "no room" && record.finished == time(30))
+            #expect(try await state.webhookDeliveryCounts() == ["ops": 1])
+            // What is left of the second job arrives; that it lost something is not forgotten.
+            let rest = try #require(try await state.deliveries(of: state.find("a-2").number).first)
+            let end = try await state.delivered(rest, at: time(31), failureOutput: .webhook("ops"))
+            #expect(end?.job.state == .failed)
+            #expect(try await state.webhookDeliveryCounts() == ["ops": 2])
+            let second = try await state.find("a-2")
+            #expect(second.state == .failed && second.message?.hasPrefix("1 of its results") == true)
+            #expect(
+                try await state.dropDeliveries(
+                    to: nil, keepingBytes: ByteCount(size), message: "", at: time(32), limit: 9
+                ).dropped.isEmpty)
+            let all = try await state.dropDeliveries(to: "a/s3.cloud", message: "mine", at: time(33), limit: 9)
+            #expect(all.dropped.count == 1 && all.ended.isEmpty)
+            #expect(try await state.find("a-3").state == .delivering)
+            #expect(try await state.deliveryDestinations() == ["a/webdav.w"])
+        }
+    }
+
+    @Test("uploads and their parts are kept; those that were given up are remembered to be aborted")
+    func uploads() async throws {
+        try await withState { state in
+            try await state.add("a", jobs: ["a-1", "a-2"])
+            var all: [DeliveryRecord] = []
+            for name in ["a-1", "a-2"] {
+                let number = try await state.find(name).number
+                try await state.deliver([delivery("x")], of: number, at: time(20), result: AttemptResult())
+                all += try await state.deliveries(of: number)
+            }
+            let id = all[0].id
+            try await state.delivery(id, isUnderWayIn: "up-1")
+            try await state.delivery(id, hasPart: 2, eTag: "b")
+            try await state.delivery(id, hasPart: 1, eTag: "a")
+            try await state.delivery(id, hasPart: 2, eTag: "c")
+            #expect(try await state.parts(ofDelivery: id) == [1: "a", 2: "c"])
+            #expect(try await state.delivery(id)?.upload == "up-1")
+            try await state.delivery(id, isUnderWayIn: nil, isGivenUp: true)
+            #expect(try await state.parts(ofDelivery: id) == [:])
+            try await state.delivery(id, isUnderWayIn: "up-2")
+            try await state.delivery(all[1].id, isUnderWayIn: "up-3")
+            // One arrives; the other's job is deleted.
+            _ = try await state.delivered(all[0], at: time(30))
+            _ = try await state.deleteJob(all[1].job)
+            let abandoned = try await state.abandonedUploads(limit: 10)
+            #expect(abandoned.map(\.upload) == ["up-1", "up-3"])
+            #expect(abandoned.first?.destination.description == "a/s3.cloud" && abandoned.first?.name == "x")
+            for upload in abandoned { try await state.forgetAbandonedUpload(upload.id) }
+            #expect(try await state.abandonedUploads(limit: 10).isEmpty)
+            // Parts of what is gone are kept by nobody.
+            try await state.delivery(id, hasPart: 9, eTag: "z")
+            #expect(try await state.parts(ofDelivery: id) == [:])
         }
     }
 
@@ -108,10 +231,17 @@ struct DeliveryTests {
                 try await state.deliver([delivery("x")], of: number, at: time(100), result: AttemptResult())
             }
             try await state.retryDeliveries(of: try ServiceName("a"), at: time(50))
-            #expect(try await state.dueDeliveries(at: time(50), limit: 10).map(\.jobName.text) == ["a-1"])
+            func due(_ destination: String, _ now: Int64) async throws -> Int {
+                try await state.deliveries(to: destination, after: 0, at: time(now), limit: 10).due.count
+            }
+            #expect(try await due("a/s3.cloud", 50) == 1)
+            #expect(try await due("b/s3.cloud", 50) == 0)
             // Never later than it was.
             try await state.retryDeliveries(of: try ServiceName("a"), at: time(70))
-            #expect(try await state.nextDelivery() == time(50))
+            #expect(try await due("a/s3.cloud", 50) == 1)
+            #expect(try await state.retryDeliveries(to: "b/s3.cloud", at: time(60)) == 1)
+            #expect(try await due("b/s3.cloud", 60) == 1)
+            #expect(try await state.retryDeliveries(to: nil, at: time(60)) == 2)
         }
     }
 
