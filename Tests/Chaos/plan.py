@@ -120,7 +120,7 @@ class Plan:
             parts = 0
             if size > PART and chance.random() < 0.7:
                 parts = -(-size // PART)
-            elif size > 0 and chance.random() < 0.05:
+            elif 0 < size <= PART and chance.random() < 0.05:
                 parts = 1
             operations.append(Operation(number, at, kind, bucket, key, size, parts, self._orders(chance, size)))
         return operations
