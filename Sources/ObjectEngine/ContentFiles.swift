@@ -48,21 +48,28 @@ final class ContentFiles: Sendable {
     ) async throws(ObjectStoreError) -> T {
         let result = await withCheckedContinuation {
             (continuation: CheckedContinuation<Result<T, ObjectStoreError>, Never>) in
-            threads.submit { state in
-                guard state == .active else {
-                    continuation.resume(
-                        returning: .failure(ObjectStoreError(.closed, "the object store is closed"))
-                    )
-                    return
-                }
-                do throws(ObjectStoreError) {
-                    continuation.resume(returning: .success(try body()))
-                } catch {
-                    continuation.resume(returning: .failure(error))
-                }
-            }
+            submit(body) { continuation.resume(returning: $0) }
         }
         return try result.get()
+    }
+
+    /// Begins blocking work on a thread of the store, for somebody to wait for later.
+    func begin<T: Sendable>(_ body: @escaping @Sendable () throws(ObjectStoreError) -> T) -> PendingWork<T> {
+        let work = PendingWork<T>()
+        submit(body) { work.end($0) }
+        return work
+    }
+
+    private func submit<T: Sendable>(
+        _ body: @escaping @Sendable () throws(ObjectStoreError) -> T,
+        whenDone: @escaping @Sendable (Result<T, ObjectStoreError>) -> Void
+    ) {
+        threads.submit { state in
+            guard state == .active else {
+                return whenDone(.failure(ObjectStoreError(.closed, "the object store is closed")))
+            }
+            do throws(ObjectStoreError) { whenDone(.success(try body())) } catch { whenDone(.failure(error)) }
+        }
     }
 
     /// Waits for the threads to end.

@@ -211,13 +211,16 @@ package final class ContentReader: AsyncSequence, Sendable {
             return ContentRegion(file: file, range: start..<start + count)
         }
 
+        /// So many bytes are still in the processor's nearest cache when they are hashed.
+        private static let verifiedAtOnce = 64 << 10
+
         private mutating func verifyRegion(
             _ range: Range<Int64>,
             of file: OpenFile,
             _ piece: ContentPiece
         ) throws(ObjectStoreError) {
             let space = UnsafeMutableRawBufferPointer.allocate(
-                byteCount: ContentReader.chunkSize,
+                byteCount: Self.verifiedAtOnce,
                 alignment: 4096
             )
             defer { space.deallocate() }

@@ -4,8 +4,8 @@ import Synchronization
 /// Content that a client sends, before it belongs to an object.
 ///
 /// Write all bytes, finish, look at the summary, then give it to one of the store's methods that take it,
-/// once. Content that is dropped or discarded leaves nothing behind. Calls must follow one another; memory
-/// stays below half a MiB.
+/// once. Content that is dropped or discarded leaves nothing behind. Calls must follow one another. While bytes are
+/// hashed and written, the next ones are collected; memory stays below a MiB.
 package final class StagedContent: Sendable {
     let files: ContentFiles
     private let state: Mutex<State>
@@ -16,23 +16,34 @@ package final class StagedContent: Sendable {
     }
 
     deinit {
-        switch state.withLock({ $0 }) {
-        case .open(let intake), .finished(let intake, _): removeFile(intake)
-        case .busy, .taken: break
-        }
+        remove(state.withLock { $0 })
     }
 
     /// Takes the next bytes; returns when there is room for more.
     ///
-    /// - Throws: `storageFull`, `io`; nothing of the content is kept then.
+    /// - Throws: `storageFull`, `io`, also of bytes that came before; nothing of the content is kept then.
     package func write(_ buffer: ByteBuffer) async throws(ObjectStoreError) {
         guard summary == nil else {
             throw ObjectStoreError(.misuse, "staged content was written to after its end")
         }
-        var intake = try beginWork()
+        guard !collect(buffer) else { return }
+        var intake = try await beginWork()
         intake.add(buffer)
         guard intake.isFull else { return endWork(.open(intake)) }
-        try await work(intake) { [files] intake throws(ObjectStoreError) in try intake.flush(in: files) }
+        endWork(.flushing(Flush(intake, in: files), next: []))
+    }
+
+    /// Keeps bytes for later, where others are being written and there is room.
+    private func collect(_ buffer: ByteBuffer) -> Bool {
+        state.withLock { state in
+            guard case .flushing(let flush, var next) = state,
+                next.reduce(buffer.readableBytes, { $0 + $1.readableBytes }) < Intake.flushSize
+            else { return false }
+            state = .busy  // Lets go of `next`, which is not copied then.
+            next.append(buffer)
+            state = .flushing(flush, next: next)
+            return true
+        }
     }
 
     /// Says that all bytes came.
@@ -43,7 +54,7 @@ package final class StagedContent: Sendable {
     @discardableResult
     package func finish() async throws(ObjectStoreError) -> ContentSummary {
         if let summary { return summary }
-        var intake = try beginWork()
+        var intake = try await beginWork()
         let finished: (Intake, ContentSummary)
         do throws(ObjectStoreError) {
             if intake.isTiny {
@@ -75,16 +86,12 @@ package final class StagedContent: Sendable {
     ///
     /// Does nothing once a store's method has taken it.
     package func discard() {
-        let intake = state.withLock { state -> Intake? in
-            switch state {
-            case .open(let intake), .finished(let intake, _):
-                state = .taken
-                return intake
-            case .busy, .taken:
-                return nil
-            }
+        let given = state.withLock { state in
+            let given = state
+            if case .busy = state {} else { state = .taken }
+            return given
         }
-        if let intake { removeFile(intake) }
+        remove(given)
     }
 
     /// Puts the content in its place, durably, for the index to take over; small content goes there itself.
@@ -98,7 +105,7 @@ package final class StagedContent: Sendable {
         content: PlacedContent, summary: ContentSummary
     ) {
         let summary = try await finish()
-        let intake = try beginWork()
+        let intake = try await beginWork()
         if !asFile, let bytes = intake.smallContent {
             endWork(.taken)
             return (PlacedContent(id: intake.id, place: .bytes(bytes, check: summary.check)), summary)
@@ -121,13 +128,7 @@ package final class StagedContent: Sendable {
     func work(
         _ body: @escaping @Sendable (inout Intake) throws(ObjectStoreError) -> Void
     ) async throws(ObjectStoreError) {
-        try await work(try beginWork(), body)
-    }
-
-    private func work(
-        _ intake: Intake,
-        _ body: @escaping @Sendable (inout Intake) throws(ObjectStoreError) -> Void
-    ) async throws(ObjectStoreError) {
+        let intake = try await beginWork()
         do throws(ObjectStoreError) {
             let next = try await files.run { () throws(ObjectStoreError) in
                 var intake = intake
@@ -141,21 +142,27 @@ package final class StagedContent: Sendable {
         }
     }
 
-    /// Takes the intake out, so that two calls at once cannot both work on it.
-    private func beginWork() throws(ObjectStoreError) -> Intake {
-        let intake = state.withLock { state -> Intake? in
-            switch state {
-            case .open(let intake), .finished(let intake, _):
-                state = .busy
-                return intake
-            case .busy, .taken:
-                return nil
-            }
+    /// Takes the intake out, so that two calls at once cannot both work on it; waits for what is being written.
+    private func beginWork() async throws(ObjectStoreError) -> Intake {
+        let given = state.withLock { state in
+            let given = state
+            if case .taken = state {} else { state = .busy }
+            return given
         }
-        guard let intake else {
+        switch given {
+        case .open(let intake), .finished(let intake, _): return intake
+        case .flushing(let flush, let next):
+            do throws(ObjectStoreError) {
+                var intake = try await flush.end()
+                for buffer in next { intake.add(buffer) }
+                return intake
+            } catch {
+                fail(flush.begun)
+                throw error
+            }
+        case .busy, .taken:
             throw ObjectStoreError(.misuse, "staged content was used by two at once, or after it was taken")
         }
-        return intake
     }
 
     private func endWork(_ next: State) { state.withLock { $0 = next } }
@@ -165,13 +172,48 @@ package final class StagedContent: Sendable {
         files.discard(intake.id, open: intake.file)
     }
 
-    private func removeFile(_ intake: Intake) {
-        guard let file = intake.file else { return }
-        files.discard(intake.id, open: file)
+    private func remove(_ given: State) {
+        switch given {
+        case .open(let intake), .finished(let intake, _):
+            if let file = intake.file { files.discard(intake.id, open: file) }
+        case .flushing(let flush, _):
+            let id = flush.begun.id
+            flush.writing.abandon { [files] in files.discard(id, open: try? $0.get()) }
+        case .busy, .taken: break
+        }
+    }
+
+    /// The hashing and writing of what an intake has collected, on two threads of the store, side by side.
+    private struct Flush: Sendable {
+        /// The intake as it was before.
+        let begun: Intake
+        let hashing: PendingWork<Intake>
+        let writing: PendingWork<OpenFile>
+
+        init(_ intake: Intake, in files: ContentFiles) {
+            begun = intake
+            writing = files.begin { () throws(ObjectStoreError) in try intake.writeWaiting(in: files) }
+            hashing = files.begin { () throws(ObjectStoreError) in
+                var intake = intake
+                intake.hashWaiting()
+                return intake
+            }
+        }
+
+        /// The intake afterwards; returns when neither is under way any more.
+        func end() async throws(ObjectStoreError) -> Intake {
+            let hashed = await hashing.result()
+            let file = try await writing.result().get()
+            var intake = try hashed.get()
+            intake.hasWritten(to: file)
+            return intake
+        }
     }
 
     private enum State {
         case open(Intake)
+        /// Bytes are hashed and written; these came since.
+        case flushing(Flush, next: [ByteBuffer])
         case finished(Intake, ContentSummary)
         case busy
         case taken

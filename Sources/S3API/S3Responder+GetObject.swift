@@ -134,6 +134,8 @@ extension S3Responder {
             while let current = region {
                 // The next is read and verified while the kernel sends this one.
                 async let next = reader.nextRegion()
+                // Both run on this connection's thread, which sends until the socket is full: the other one goes first.
+                await Task.yield()
                 try await OutboundEvents.send(current, on: channel)
                 metrics.sent(current.range.count)
                 region = try await next

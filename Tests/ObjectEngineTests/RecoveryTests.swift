@@ -4,6 +4,7 @@ import Glibc
 import Model
 import NIOCore
 import ObjectEngine
+import TestKit
 import Testing
 
 @Suite struct RecoveryTests {
@@ -125,7 +126,8 @@ import Testing
         do {
             let staged = store.stage()
             try await staged.write(ByteBuffer(repeating: 1, count: 600_000))
-            #expect(try directory.stagedFiles().count == 1)
+            // Bytes are written beside the caller.
+            try await eventually("the file is there") { try directory.stagedFiles().count == 1 }
         }
         let discarded = store.stage()
         try await discarded.write(ByteBuffer(repeating: 1, count: 600_000))
