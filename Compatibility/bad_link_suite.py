@@ -15,10 +15,10 @@ COUNT = 40
 LARGE = 40 << 20
 
 
-def set_up(context, name, **link_limits):
+def set_up(context, name, *flags, **link_limits):
     """The edge makes results, the cloud has a service that each of them triggers; a bad link is between them."""
     folder = context.path(name, "")
-    edge, cloud = Apus("edge", folder, more_flags=["--delivery-pause", "500ms"]), Apus("cloud", folder)
+    edge, cloud = Apus("edge", folder, more_flags=["--delivery-pause", "500ms", *flags]), Apus("cloud", folder)
     edge.start()
     cloud.start()
     link = BadLink(cloud.s3_port)
@@ -168,3 +168,47 @@ def steering(context):
         equal(cloud.boto().list_objects_v2(Bucket="chain", Prefix="middle/")["KeyCount"], 1, "objects at the cloud")
     finally:
         tear_down(context, "steering", edge, cloud, link)
+
+
+def settled(edge, names):
+    """Whether nothing of these is about to run or running."""
+    states = [job["state"] for job in edge.jobs("first")]
+    return len(states) == len(names) and all(state in ("queued", "delivering", "failed") for state in states)
+
+
+@case("too much waits: jobs that would make more wait and say so, or the oldest results are given up")
+def overflows(context):
+    for policy in ("wait", "drop-oldest"):
+        edge, cloud, link = set_up(
+            context, "overflows", "--delivery-quota", "100Ki", "--delivery-overflow", policy)
+        try:
+            link.is_down = True
+            s3 = edge.boto()
+            contents, sent = {f"file-{number}": bytes([number]) * 60_000 for number in range(4)}, []
+            for name, content in contents.items():
+                s3.put_object(Bucket="chain", Key=f"start/{name}", Body=content)
+                sent.append(name)
+                eventually(lambda: settled(edge, sent), f"{name} waits, or was given up", 30)
+            if policy == "wait":
+
+                def held():
+                    waiting = [job for job in edge.jobs("first") if job["state"] == "queued"]
+                    return waiting and all("apus delivery list" in job["reason"] for job in waiting)
+
+                eventually(held, "jobs that wait for room, and say so", 30)
+                expect(len([job for job in edge.jobs("first") if job["state"] == "delivering"]) >= 2, "two wait")
+                link.is_down = False
+                check(edge, cloud, contents)
+            else:
+                lost = eventually(
+                    lambda: [job for job in edge.jobs("first") if job["state"] == "failed"], "what was given up", 30)
+                expect(all("given up" in job["message"] for job in lost), "the reason of what was given up")
+                expect(edge.jobs("first")[0]["state"] != "failed", "the newest is kept")
+                link.is_down = False
+                eventually(lambda: all(map(is_done, edge.jobs("first"))), "the rest arrives", 30)
+                names = {f"middle/{name}" for name in contents} - {
+                    job["input"]["key"].replace("start/", "middle/") for job in lost}
+                there = cloud.boto().list_objects_v2(Bucket="chain", Prefix="middle/").get("Contents", [])
+                equal({entry["Key"] for entry in there}, names, "objects at the cloud")
+        finally:
+            tear_down(context, "overflows", edge, cloud, link)

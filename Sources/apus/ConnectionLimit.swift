@@ -1,4 +1,3 @@
-import Glibc
 import HummingbirdCore
 import Logging
 
@@ -6,14 +5,15 @@ import Logging
 /// none is left libdispatch and swift-subprocess end the program.
 enum ConnectionLimit {
     /// Files, databases and processes need theirs.
-    private static let keptBack = 128
-    private static let least = 16
+    private static let keptBack: Int64 = 128
+    private static let least: Int64 = 16
+    /// Where nobody can say how many files may be open: what systems allow as a rule.
+    private static let usual: Int64 = 1024
 
     /// The limit of one of two servers; to be asked after the program's own limit was raised.
     static func make(logger: Logger) -> MaximumAvailableConnections {
-        var limit = rlimit()
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        let total = getrlimit(resource, &limit) == 0 ? Int(clamping: limit.rlim_cur) : 1024
-        return MaximumAvailableConnections(max(least, (total - keptBack - total / 8) / 2), logger: logger)
+        let total = FileLimit.current ?? usual
+        let limit = max(least, (total - keptBack - total / 8) / 2)
+        return MaximumAvailableConnections(Int(clamping: limit), logger: logger)
     }
 }

@@ -59,9 +59,7 @@ enum ResourceProbe {
     }
 
     private static func fileDescriptors() -> Pressure.Level? {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
-        let total = Int64(clamping: limit.rlim_cur)
+        guard let total = FileLimit.current else { return nil }
         // Where not even the folder that lists them can be opened, none is left.
         let open = ProcessMetrics.openFileDescriptors().map(Int64.init) ?? (errno == EMFILE ? total : 0)
         return Pressure.Level(free: total - open, total: total)
@@ -72,6 +70,13 @@ enum ResourceProbe {
 enum FileLimit {
     /// More than a server of this size uses; scripts inherit the limit, and old programs close every number up to it.
     private static let most: rlim_t = 65_536
+
+    /// The soft limit; `nil` where it cannot be read.
+    static var current: Int64? {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
+        return Int64(clamping: limit.rlim_cur)
+    }
 
     /// Raises the soft limit to the hard one, or to 65,536 where that is less; a limit that is higher stays.
     static func raise() {

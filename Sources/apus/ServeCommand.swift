@@ -106,6 +106,8 @@ struct SettingFlags: ParsableArguments {
     @Option(help: Self.help(.keepLogs)) var keepLogs: String?
     @Option(help: Self.help(.keepEvents)) var keepEvents: String?
     @Option(help: Self.help(.deliveryPause)) var deliveryPause: String?
+    @Option(help: Self.help(.deliveryQuota)) var deliveryQuota: String?
+    @Option(help: Self.help(.deliveryOverflow)) var deliveryOverflow: String?
     @Option(help: Self.help(.webhook)) var webhook: [String] = []
     @Option(help: Self.help(.otlpEndpoint)) var otlpEndpoint: String?
     @Option(help: Self.help(.logLevel)) var logLevel: String?
@@ -125,7 +127,8 @@ struct SettingFlags: ParsableArguments {
             (.durability, durability),
             (.maxEvent, maxEvent), (.jobLogLimit, jobLogLimit), (.keepJobs, keepJobs), (.keepLogs, keepLogs),
             (.keepJobCount, keepJobCount), (.keepEvents, keepEvents), (.otlpEndpoint, otlpEndpoint),
-            (.deliveryPause, deliveryPause), (.logLevel, logLevel), (.logFormat, logFormat),
+            (.deliveryPause, deliveryPause), (.deliveryQuota, deliveryQuota), (.deliveryOverflow, deliveryOverflow),
+            (.logLevel, logLevel), (.logFormat, logFormat),
         ]
         var given: [String: String] = [:]
         for (setting, text) in all { given[setting.name] = text }
