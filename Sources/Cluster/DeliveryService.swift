@@ -26,6 +26,7 @@ package final class DeliveryService: Service {
     private let partSize: ByteCount
     private let quota: DeliveryQuota?
     private let hold: @Sendable (ByteCount?) -> Void
+    private let recordSpan: SpanRecorder?
     private let isHolding = Atomic(false)
     private let signal: Signal
     private let steps: JobSteps
@@ -56,6 +57,7 @@ package final class DeliveryService: Service {
         partSize: ByteCount = S3Provider.partSize,
         quota: DeliveryQuota? = nil,
         hold: @escaping @Sendable (ByteCount?) -> Void = { _ in },
+        recordSpan: SpanRecorder? = nil,
         signal: Signal,
         steps: JobSteps,
         now: @escaping @Sendable () -> Instant,
@@ -69,6 +71,7 @@ package final class DeliveryService: Service {
         self.partSize = partSize
         self.quota = quota
         self.hold = hold
+        self.recordSpan = recordSpan
         self.signal = signal
         self.steps = steps
         self.now = now
@@ -106,6 +109,7 @@ package final class DeliveryService: Service {
                     paces: LinkPaces(now: now),
                     partSize: partSize, newestAtStart: try await state.newestDelivery(),
                     arrived: { [self] in if isHolding.load(ordering: .relaxed) { signal.send() } },
+                    recordSpan: recordSpan,
                     now: now, logger: logger)
             } catch {
                 guard !Task.isCancelled else { return nil }

@@ -166,7 +166,8 @@ package final class EventRouter: Service {
         let document = event.minioJSON().bytes()
         batch.jobs += services.map { job(for: $0, event, document) }
         batch.deliveries += targets.webhooks.map {
-            NewWebhookDelivery(webhook: $0, eventSequence: event.sequence, body: document)
+            NewWebhookDelivery(
+                webhook: $0, eventSequence: event.sequence, body: document, trace: event.trace)
         }
     }
 

@@ -24,6 +24,7 @@ struct StorageOutbox: Outbox {
         let newestAtStart: Int64
         /// Called when something has arrived.
         let arrived: @Sendable () -> Void
+        let recordSpan: SpanRecorder?
         let now: @Sendable () -> Instant
         let logger: Logger
     }
@@ -68,8 +69,12 @@ struct StorageOutbox: Outbox {
         do {
             // Read again: it may have come further, or have been withdrawn.
             guard let delivery = try await context.state.delivery(id) else { return nil }
-            try await put(delivery)
+            let begun = context.now()
+            let trace = delivery.trace.flatMap { TraceContext(traceparent: $0) }
+            let span = trace?.within(TraceContext.identifier(delivery.token, "deliver"))
+            try await TraceContext.$current.withValue(span) { try await put(delivery) }
             try await arrived(delivery)
+            if let span { record(span, of: delivery, parent: trace?.span, begun: begun) }
             return nil
         } catch let error as ProviderError {
             if error.code != .paused, error.code != .cancelled { failed.increment() }
@@ -77,6 +82,18 @@ struct StorageOutbox: Outbox {
         } catch {
             return OutboxFailure(.destination(retryAfter: nil), "it cannot be recorded: \(error)")
         }
+    }
+
+    /// Tells of the try that arrived.
+    private func record(_ span: TraceContext, of delivery: DeliveryRecord, parent: UInt64?, begun: Instant) {
+        guard span.isSampled, let recordSpan = context.recordSpan else { return }
+        recordSpan(
+            TraceSpan(
+                context: span, parent: parent, name: "deliver", start: begun, end: context.now(),
+                attributes: [
+                    "apus.job.name": delivery.jobName.text, "apus.destination": destination,
+                    "apus.result": delivery.name, "apus.delivery.attempts": "\(delivery.attempts + 1)",
+                ]))
     }
 
     private func put(_ delivery: DeliveryRecord) async throws {

@@ -60,11 +60,11 @@ struct WebhookOutbox: Outbox {
 
     func send(_ id: Int64) async -> OutboxFailure? {
         do {
-            guard let body = try await state.webhookDelivery(id) else { return nil }
+            guard let delivery = try await state.webhookDelivery(id) else { return nil }
             let answer: HTTPClientResponse
             do {
                 answer = try await httpClient.execute(
-                    request(body), timeout: .nanoseconds(timeout.nanoseconds))
+                    request(delivery.body, trace: delivery.trace), timeout: .nanoseconds(timeout.nanoseconds))
             } catch {
                 failed.increment()
                 return OutboxFailure(.destination(retryAfter: nil), "\(error)")
@@ -88,11 +88,12 @@ struct WebhookOutbox: Outbox {
     /// The line's own memory is enough: what is refused is tried again, whoever refused it.
     func failed(_ id: Int64, _ failure: OutboxFailure, next: Instant) async throws {}
 
-    private func request(_ body: [UInt8]) -> HTTPClientRequest {
+    private func request(_ body: [UInt8], trace: String?) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: webhook.url)
         request.method = .POST
         request.headers.add(name: "Content-Type", value: "application/json")
         request.headers.add(name: "User-Agent", value: "Apus")
+        if let trace { request.headers.add(name: "traceparent", value: trace) }
         if let authorization = webhook.authorization {
             request.headers.add(name: "Authorization", value: authorization)
         }

@@ -44,6 +44,11 @@ package struct TraceContext: Sendable, Hashable {
     /// As a header of a request, and as the variable `TRACEPARENT`.
     package var traceparent: String { "00-\(traceText)-\(Self.hexadecimal(span))-\(isSampled ? "01" : "00")" }
 
+    /// The header that makes what a request causes part of the current trace (W3C Trace Context, section 3.2); none outside of one.
+    package static var outgoing: [(name: String, value: String)] {
+        current.map { [("traceparent", $0.traceparent)] } ?? []
+    }
+
     package var traceText: String { Self.hexadecimal(trace.high) + Self.hexadecimal(trace.low) }
 
     package static func hexadecimal(_ value: UInt64) -> String {

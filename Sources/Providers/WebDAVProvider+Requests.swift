@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Model
 import NIOCore
 import NIOHTTP1
 import S3Client
@@ -101,6 +102,7 @@ extension WebDAVProvider {
         var request = request
         if sendsCredentials { request.setBasicAuth(username: login, password: password) }
         request.headers.add(name: "User-Agent", value: "apus")
+        for (name, value) in TraceContext.outgoing { request.headers.add(name: name, value: value) }
         do {
             let response = try await client.execute(request, deadline: deadline)
             let answer = Answer(

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Model
 import NIOCore
 import NIOHTTP1
 import S3Wire
@@ -73,7 +74,9 @@ extension S3Client {
             method: request.method.rawValue, host: endpoint.authority, path: path, query: query,
             headers: request.headers)
         let signature = signer.sign(signable, payload: try await payloadHash(request.body), at: now())
-        for (name, value) in request.headers + signature.headers { prepared.headers.add(name: name, value: value) }
+        for (name, value) in request.headers + signature.headers + TraceContext.outgoing {
+            prepared.headers.add(name: name, value: value)
+        }
         prepared.headers.add(name: "host", value: endpoint.authority)
         return prepared
     }

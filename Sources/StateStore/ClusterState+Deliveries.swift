@@ -23,15 +23,15 @@ extension ClusterState {
             try database.execute(
                 sql: """
                     INSERT INTO delivery (job, provider, path, name, file, size, next_attempt, created, destination,
-                        key, token)
+                        key, token, trace)
                     SELECT number, ?1, ?2, ?3, ?4, ?5, ?6, ?6, service || '/' || ?1, ?2 || '/' || ?3,
-                        lower(hex(randomblob(16)))
+                        lower(hex(randomblob(16))), ?8
                     FROM job WHERE number = ?7
                     ON CONFLICT DO NOTHING
                     """,
                 arguments: [
                     delivery.provider, delivery.path, delivery.name, delivery.file, delivery.size.bytes,
-                    now.nanoseconds, job,
+                    now.nanoseconds, job, delivery.trace,
                 ]
             )
         }
@@ -146,6 +146,7 @@ extension DeliveryRecord {
             attempts = row["attempts"]
             nextAttempt = Instant(nanoseconds: row["next_attempt"])
             lastError = row["last_error"]
+            trace = row["trace"]
             token = row["token"]
             upload = row["upload"]
             created = Instant(nanoseconds: row["created"])

@@ -7,18 +7,24 @@ package struct NewWebhookDelivery: Sendable, Hashable {
     /// The event's sequence number, with which the delivery is unique per webhook.
     package let eventSequence: Int64
     package let body: [UInt8]
+    /// The event's `traceparent`.
+    package let trace: String?
 
-    package init(webhook: String, eventSequence: Int64, body: [UInt8]) {
-        (self.webhook, self.eventSequence, self.body) = (webhook, eventSequence, body)
+    package init(webhook: String, eventSequence: Int64, body: [UInt8], trace: String? = nil) {
+        (self.webhook, self.eventSequence, self.body, self.trace) = (webhook, eventSequence, body, trace)
     }
 }
 
 extension ClusterState {
     static func insert(_ delivery: NewWebhookDelivery, _ database: Database) throws {
         let statement = try database.cachedStatement(
-            sql: "INSERT INTO webhook_delivery (webhook, event_sequence, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+            sql: """
+                INSERT INTO webhook_delivery (webhook, event_sequence, body, trace) VALUES (?, ?, ?, ?)
+                ON CONFLICT DO NOTHING
+                """
         )
-        try statement.execute(arguments: [delivery.webhook, delivery.eventSequence, Data(delivery.body)])
+        try statement.execute(
+            arguments: [delivery.webhook, delivery.eventSequence, Data(delivery.body), delivery.trace])
     }
 
     /// The oldest deliveries to a webhook after that one, in order.
@@ -37,10 +43,13 @@ extension ClusterState {
     }
 
     /// What a webhook is to be told; `nil` where that does not wait any more.
-    package func webhookDelivery(_ id: Int64) async throws(StateStoreError) -> [UInt8]? {
+    package func webhookDelivery(
+        _ id: Int64
+    ) async throws(StateStoreError) -> (body: [UInt8], trace: String?)? {
         try await read { database in
-            try Data.fetchOne(database, sql: "SELECT body FROM webhook_delivery WHERE id = ?", arguments: [id])
-                .map(Array.init)
+            try Row.fetchOne(
+                database, sql: "SELECT body, trace FROM webhook_delivery WHERE id = ?", arguments: [id]
+            ).map { (Array($0["body"] as Data), $0["trace"]) }
         }
     }
 

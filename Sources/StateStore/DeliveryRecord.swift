@@ -23,6 +23,8 @@ package struct DeliveryRecord: Sendable, Hashable {
     /// The multipart upload that it is under way in.
     package var upload: String?
     package var created: Instant
+    /// The `traceparent` of the script that made it, where that was in a trace.
+    package var trace: String?
     /// Whether a delivery to the same place waits before it.
     package var isBehind: Bool
 
@@ -76,6 +78,8 @@ package struct NewDelivery: Sendable, Hashable {
     package var name: String
     package var file: String
     package var size: ByteCount
+    /// The `traceparent` of the script that made it.
+    package var trace = TraceContext.current?.traceparent
 
     package init(provider: String, path: String, name: String, file: String, size: ByteCount) {
         self.provider = provider

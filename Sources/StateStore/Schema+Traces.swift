@@ -11,4 +11,13 @@ extension Schema {
             );
             """
     )
+
+    /// What traces deliveries are part of.
+    static let tracesOfDeliveries = SchemaStep(
+        "traces of deliveries",
+        sql: """
+            ALTER TABLE delivery ADD COLUMN trace TEXT;          -- traceparent, as that below
+            ALTER TABLE webhook_delivery ADD COLUMN trace TEXT;
+            """
+    )
 }

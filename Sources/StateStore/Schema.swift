@@ -88,6 +88,7 @@ enum Schema {
         eventsAndRetention,
         traces,
         SchemaStep("lines of deliveries by destination", sql: deliveryLines),
+        tracesOfDeliveries,
     ]
 
     private static let attempts = """

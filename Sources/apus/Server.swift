@@ -103,8 +103,8 @@ struct Server {
         let deliveryService = DeliveryService(
             data: data, state: state, catalog: catalog, httpClient: httpClient,
             longestPause: settings.deliveryPause, quota: settings.quota,
-            hold: { scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: deliveries, steps: steps,
-            now: now, logger: logger
+            hold: { scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, recordSpan: traces.recorder,
+            signal: deliveries, steps: steps, now: now, logger: logger
         )
         let resources = ResourceWatch(
             reserves: settings.reserves, scheduler: scheduler, state: state, deliveries: deliveryService,

@@ -151,8 +151,8 @@ package struct ClusterFixture: Sendable {
         deliveries = DeliveryService(
             data: data, state: state, catalog: catalog, httpClient: httpClient, longestPause: options.deliveryPause,
             partSize: options.deliveryPart, quota: options.deliveryQuota,
-            hold: { [scheduler, catalog] in scheduler.holdDeliverers(beyond: $0, among: catalog.all) }, signal: signal,
-            steps: steps, now: now, logger: logger
+            hold: { [scheduler, catalog] in scheduler.holdDeliverers(beyond: $0, among: catalog.all) },
+            recordSpan: options.recordSpan, signal: signal, steps: steps, now: now, logger: logger
         )
         resources = ResourceWatch(
             scheduler: scheduler, state: state, deliveries: deliveries, sample: options.sample,

@@ -35,7 +35,7 @@ struct DeliveryLinkTests {
         return Array(bytes.prefix(mebibytes << 20))
     }
 
-    private static func outputs(_ port: Int, _ link: JSONObject = [:]) -> JSONObject {
+    static func outputs(_ port: Int, _ link: JSONObject = [:]) -> JSONObject {
         var provider: JSONObject = [
             "endpoint": .string("http://127.0.0.1:\(port)"), "access_key": .string("access"),
             "secret_key": .string("secret-key"),
@@ -47,7 +47,7 @@ struct DeliveryLinkTests {
         ]
     }
 
-    private static func post(_ text: String, _ cluster: ClusterFixture) async throws -> JobName {
+    static func post(_ text: String, _ cluster: ClusterFixture) async throws -> JobName {
         try await cluster.jobs.post(Array(text.utf8), to: try ServiceName("s"), name: nil, principal: "p")
     }
 

@@ -48,6 +48,7 @@ struct NotificationTests {
             let key: String
             let event: String
             let authorization: String?
+            let trace: String?
         }
 
         private let heard = Mutex<[Heard]>([])
@@ -68,7 +69,8 @@ struct NotificationTests {
                 $0.append(
                     Heard(
                         key: document?["Key"]?.stringValue ?? "", event: document?["EventName"]?.stringValue ?? "",
-                        authorization: request.headers.first(name: "authorization")
+                        authorization: request.headers.first(name: "authorization"),
+                        trace: request.headers.first(name: "traceparent")
                     )
                 )
             }
@@ -166,11 +168,17 @@ struct NotificationTests {
                 for number in 0..<40 { try await cluster.put("x", "in/\(number).txt", in: "bkt") }
                 try await cluster.put("x", "in/no.jpg", in: "bkt")
                 try await cluster.put("x", "other/no.txt", in: "bkt")
-                _ = try await cluster.objects.delete([try ObjectKey("in/0.txt")], in: try BucketName("bkt"))
+                let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+                try await TraceContext.$current.withValue(TraceContext(traceparent: trace)) {
+                    _ = try await cluster.objects.delete(
+                        [try ObjectKey("in/0.txt")], in: try BucketName("bkt"),
+                        origin: RequestOrigin(principal: "tester", sourceAddress: "192.0.2.1"))
+                }
                 try await eventually("all was told") { ear.keys.count == 41 }
                 #expect(ear.keys == (0..<40).map { "bkt/in/\($0).txt" } + ["bkt/in/0.txt"])
                 #expect(ear.all.last?.event == "s3:ObjectRemoved:Delete")
                 #expect(Set(ear.all.map(\.authorization)) == ["Bearer secret"])
+                #expect(ear.all.map(\.trace) == Array(repeating: nil, count: 40) + [trace])
                 try await eventually("nothing waits") { try await cluster.state.webhookDeliveryCounts().isEmpty }
             }
         }

@@ -48,6 +48,32 @@ struct TraceTests {
         }
     }
 
+    @Test("a result for another cluster takes the trace along; a span tells of its delivery")
+    func delivery() async throws {
+        try await Receiver.with { receiver in
+            let spans = Mutex<[TraceSpan]>([])
+            var options = ClusterFixture.Options()
+            options.recordSpan = { span in spans.withLock { $0.append(span) } }
+            try await ClusterFixture.serve(options) { cluster in
+                try await cluster.create(
+                    "s", script: "echo > $TMP_OUTPUT_DIR/x", more: DeliveryLinkTests.outputs(receiver.port))
+                let job = try await TraceContext.$current.withValue(TraceContext(traceparent: Self.parent)) {
+                    try await DeliveryLinkTests.post("x", cluster)
+                }
+                try await cluster.wait(job, for: .succeeded)
+                let delivery = try await eventually("its span") {
+                    spans.withLock { $0.first { $0.name == "deliver" } }
+                }
+                #expect(delivery.attributes["apus.destination"] == "s/minio.cloud")
+                let run = try #require(spans.withLock { $0.first { $0.name == "run" } })
+                #expect(delivery.parent == run.context.span)
+                let event = try #require(try await receiver.store.events(after: 0, limit: 9).first)
+                #expect(event.trace == delivery.context.traceparent)
+                #expect(delivery.context.traceText == "4bf92f3577b34da6a3ce929d0e0e4736")
+            }
+        }
+    }
+
     @Test("without a trace and without a collector a script is told nothing")
     func nothing() async throws {
         try await ClusterFixture.serve { cluster in

@@ -200,7 +200,7 @@ struct LifeCycleTests {
             let told = try await state.webhookDeliveries(to: "ops", limit: 9)
             #expect(told.count == 2)
             let body = try await state.webhookDelivery(try #require(told.first))
-            let json = try JSONValue.parse(bytes: try #require(body))
+            let json = try JSONValue.parse(bytes: try #require(body).body)
             #expect(json["state"]?.stringValue == "failed" && json["event_base64"]?.stringValue == "/w==")
         }
     }

@@ -17,7 +17,7 @@ struct WebhookTests {
             #expect(try await state.routerPosition() == 4)
             let waiting = try await state.webhookDeliveries(to: "a", limit: 10)
             var bodies: [[UInt8]?] = []
-            for id in waiting { bodies.append(try await state.webhookDelivery(id)) }
+            for id in waiting { bodies.append(try await state.webhookDelivery(id)?.body) }
             #expect(bodies == [[1, 0, 255], [2, 0, 255], [3, 0, 255], [4, 0, 255]])
             #expect(try await state.webhookDeliveries(to: "a", limit: 2) == Array(waiting.prefix(2)))
             #expect(try await state.webhookDeliveries(to: "a", after: waiting[2], limit: 2) == [waiting[3]])
