@@ -73,7 +73,6 @@ package final class ResourceWatch: Service {
             let jump = seen.clock.observe(wall: wall, even: even)
             if jump != nil { seen.looksThatMakeDue = 3 }
             let makesDue = seen.looksThatMakeDue > 0
-            if makesDue { seen.looksThatMakeDue -= 1 }
             return (seen.pressure.observe(levels, at: wall), seen.pressure, jump, makesDue)
         }
         if !changes.isEmpty {
@@ -81,7 +80,9 @@ package final class ResourceWatch: Service {
             scheduler.hold(starts: pressure.reason, storage: pressure.storageReason)
         }
         if let jump { report(jump) }
-        if makesDue { await makeSchedulesDue(at: wall) }
+        if makesDue, await makeSchedulesDue(at: wall) {
+            seen.withLock { $0.looksThatMakeDue = max(0, $0.looksThatMakeDue - 1) }
+        }
     }
 
     private func report(_ change: Pressure.Change) {
@@ -104,12 +105,19 @@ package final class ResourceWatch: Service {
         )
     }
 
-    private func makeSchedulesDue(at now: Instant) async {
-        do { try await state.makeSchedulesDue(at: now) } catch {
-            logger.warning("times in the store cannot be changed", metadata: ["error": "\(error)"])
+    /// - Returns: whether it could be recorded; where not, the next look tries again.
+    private func makeSchedulesDue(at now: Instant) async -> Bool {
+        defer {
+            // Lines remember when what rests is due.
+            deliveries.retry(nil)
         }
-        // Lines remember when what rests is due.
-        deliveries.retry(nil)
+        do {
+            try await state.makeSchedulesDue(at: now)
+            return true
+        } catch {
+            logger.warning("times in the store cannot be changed", metadata: ["error": "\(error)"])
+            return false
+        }
     }
 
     /// Whether what is old by the wall clock may be deleted: not in the first hour after the clock went far forwards.

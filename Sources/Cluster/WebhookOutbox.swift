@@ -3,6 +3,7 @@ import Metrics
 import Model
 import NIOCore
 import NIOHTTP1
+import S3Client
 import S3Wire
 import Scheduling
 import StateStore
@@ -67,7 +68,7 @@ struct WebhookOutbox: Outbox {
                     request(delivery.body, trace: delivery.trace), timeout: .nanoseconds(timeout.nanoseconds))
             } catch {
                 failed.increment()
-                return OutboxFailure(.destination(retryAfter: nil), "\(error)")
+                return OutboxFailure(.destination(retryAfter: nil), error.transferReason)
             }
             guard (200...299).contains(answer.status.code) else {
                 failed.increment()

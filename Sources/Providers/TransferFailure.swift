@@ -17,7 +17,7 @@ extension ProviderError {
         } else if error is CancellationError {
             self.init(.cancelled, "\(provider): the transfer was cancelled", cause: error)
         } else {
-            self.init(.unreachable, "\(provider): cannot reach \(origin) (\(error))", cause: error)
+            self.init(.unreachable, "\(provider): cannot reach \(origin) (\(error.transferReason))", cause: error)
         }
     }
 

@@ -1,4 +1,6 @@
 import Model
+import NIOCore
+import NIOHTTP1
 import ObjectEngine
 import S3Wire
 
@@ -9,6 +11,8 @@ extension S3Error {
         case let error as S3Error: self = error
         case let error as ObjectStoreError: self.init(store: error)
         case is CancellationError: self.init(.serviceUnavailable, cause: error)
+        // The client has gone in the middle of its request.
+        case is HTTPParserError, is ChannelError, is IOError: self.init(.incompleteBody, cause: error)
         default: self.init(.internalError, cause: error)
         }
     }

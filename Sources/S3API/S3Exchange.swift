@@ -61,8 +61,11 @@ struct S3Exchange: Sendable {
     /// The value of a header with that lower-case name.
     func header(_ name: String) -> String? { request.header(name) }
 
-    /// What another cluster calls what it delivers; `nil` for what anybody else writes.
-    var delivery: DeliveryToken? { header("x-apus-delivery").flatMap(DeliveryToken.init) }
+    /// What another cluster calls what it delivers; `nil` for what anybody else writes, and for those without a name, who
+    /// could fill the store with receipts.
+    var delivery: DeliveryToken? {
+        proof.principal == .anonymous ? nil : header("x-apus-delivery").flatMap(DeliveryToken.init)
+    }
 
     /// The length of the content in bytes, without any framing, as the client announces it.
     ///

@@ -144,6 +144,6 @@ extension S3ClientError {
                 .unreachable, "no answer from \(endpoint.text) for \(subject): \(reason)", cause: error)
         }
         return S3ClientError(
-            .unreachable, "cannot reach the object store at \(endpoint.text): \(error)", cause: error)
+            .unreachable, "cannot reach the object store at \(endpoint.text): \(error.transferReason)", cause: error)
     }
 }

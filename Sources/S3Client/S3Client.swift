@@ -81,7 +81,8 @@ extension HTTPClient.Configuration {
             timeout: .init(connect: .seconds(10), read: .seconds(120), write: .seconds(120))
         )
         configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 16
+        // Lines of several services to one host must not wait for one another: the wait would count as the time to connect.
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 128
         configuration.httpVersion = .http1Only
         return configuration
     }

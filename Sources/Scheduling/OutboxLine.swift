@@ -145,8 +145,9 @@ package struct OutboxLine: Sendable {
 
     /// An entry has arrived, and that is recorded.
     package mutating func arrived(_ id: Int64) {
+        let begun = active[id]?.rests
         guard let entry = end(id) else { return }
-        (failures, restsUntil) = (0, nil)
+        noteAnswer(toBegun: begun)
         let hasMoreOfKey = waiting.contains { $0.key == entry.key }
         if !hasMoreOfKey, skipped.contains(entry.key) || (hasSkippedMore && entry.attempts > 0) { rewind() }
     }
@@ -194,8 +195,7 @@ package struct OutboxLine: Sendable {
             }
             return restsUntil ?? now
         case .entry:
-            // It answers, so it is there.
-            (failures, restsUntil) = (0, nil)
+            noteAnswer(toBegun: begun.rests)
             let due = now + pause
             let before = waiting.count
             waiting.removeAll { $0.key == entry.key }
@@ -231,7 +231,7 @@ package struct OutboxLine: Sendable {
         if let opening { return .wait(until: opening) }
         if let rest = restsUntil, now < rest { return .wait(until: rest) }
         let room = failures > 0 ? 1 : parallel
-        if active.count < room, let index = waiting.firstIndex(where: { !activeKeys.contains($0.key) }) {
+        if active.count < room, let index = nextIndex() {
             let entry = waiting.remove(at: index)
             active[entry.id] = Active(entry: entry, rests: rests)
             activeKeys.insert(entry.key)
@@ -249,6 +249,23 @@ package struct OutboxLine: Sendable {
     private mutating func clockWasSetBack(by step: Duration) {
         restsUntil = restsUntil.map { $0 + (.zero - step) }
         if nextDue != nil { rewind() }
+    }
+
+    /// The destination answers, so it is there; what began before its last failure says nothing of how it is now.
+    private mutating func noteAnswer(toBegun begun: Int?) {
+        if begun == rests { (failures, restsUntil) = (0, nil) }
+    }
+
+    /// The place of the entry that goes next: the oldest, but while the destination fails the least tried, so that one that it
+    /// can never take does not keep the others from being the probe.
+    private func nextIndex() -> Int? {
+        guard failures > 0 else { return waiting.firstIndex { !activeKeys.contains($0.key) } }
+        var keys = activeKeys
+        var best: Int?
+        for (index, entry) in waiting.enumerated() where keys.insert(entry.key).inserted {
+            if best.map({ entry.attempts < waiting[$0].attempts }) ?? true { best = index }
+        }
+        return best
     }
 
     private mutating func end(_ id: Int64) -> Entry? {

@@ -30,7 +30,11 @@ struct JobStep: Sendable {
             state: job.state, attempts: job.attempts, failures: try failures(before: job, database))
         guard let actions = cycle.handle(events) else { return nil }
         (job.state, job.attempts) = (cycle.state, cycle.attempts)
-        if previous.isFinal, !cycle.state.isFinal { job.begin(round: cycle.attempts) }
+        if previous.isFinal, !cycle.state.isFinal {
+            job.begin(round: cycle.attempts)
+            // What was given up before is made anew.
+            try database.execute(sql: "UPDATE job SET lost_results = 0 WHERE number = ?", arguments: [number])
+        }
         if actions.contains(where: { if case .beginAttempt = $0 { true } else { false } }) { job.clearResult() }
         job.take(result)
         for action in actions { try record(action, &job, database) }

@@ -307,11 +307,11 @@ struct NotificationTests {
                 let cluster = try await ClusterFixture(at: folder, options)
                 try await cluster.whileServing {
                     try await Self.notify(cluster, "bkt", Self.rule("audit"))
+                    isBroken.withLock { $0 = isLost }
                     try await cluster.put("x", "1", in: "bkt")
                     try await eventually("it waits") {
                         try await cluster.state.webhookDeliveryCounts() != [:]
                     }
-                    isBroken.withLock { $0 = isLost }
                 }
                 #expect(try await cluster.objects.events(after: 0, limit: 9).isEmpty == !isLost)
                 await cluster.close()

@@ -82,14 +82,41 @@ struct OutboxLineTests {
         #expect(line.line.failures == 1)
         #expect(line.actions() == [.wait(until: line.now + first)])
         line.now = line.now + first
-        #expect(line.actions() == [.send(1), .wait(until: nil)])
-        let second = line.fail(1, .destination(retryAfter: nil))
+        // Another one: the destination may never want the first.
+        #expect(line.actions() == [.send(3), .wait(until: nil)])
+        let second = line.fail(3, .destination(retryAfter: nil))
         #expect((.seconds(10)...(.seconds(20))).contains(second) && line.line.failures == 2)
         line.now = line.now + second
         #expect(line.actions() == [.send(1), .wait(until: nil)])
         line.line.arrived(1)
         #expect(line.actions() == [.send(2), .send(3), .wait(until: nil)])
         #expect(line.line.failures == 0 && line.line.restsUntil == nil)
+    }
+
+    @Test("one that began before the destination failed ends no rest when it arrives")
+    func lateArrival() {
+        var line = Transcript()
+        #expect(line.load([entry(1), entry(2), entry(3)]) == [.send(1), .send(2), .wait(until: nil)])
+        let rest = line.fail(1, .destination(retryAfter: .seconds(300)))
+        line.line.arrived(2)
+        #expect(line.actions() == [.wait(until: line.now + rest)])
+    }
+
+    @Test("one that a destination never takes holds up nobody else")
+    func neverTaken() {
+        var line = Transcript()
+        var sent: Set<Int64> = []
+        var actions = line.load((1...9).map { entry($0) })
+        for _ in 0..<60 {
+            for action in actions {
+                guard case .send(let id) = action else { continue }
+                if id == 1 { _ = line.fail(1, .destination(retryAfter: nil)) } else { line.line.arrived(id) }
+                if id != 1 { sent.insert(id) }
+            }
+            line.now = line.now + .seconds(100)
+            actions = line.actions()
+        }
+        #expect(sent == Set(2...9))
     }
 
     @Test("the wish of a destination is followed, to an hour", arguments: [(1, 10), (300, 300), (86_400, 3600)])

@@ -1,4 +1,5 @@
 import Model
+import Scheduling
 import StateStore
 import Testing
 
@@ -132,6 +133,21 @@ struct DeliveryTests {
             #expect(all.dropped.count == 1 && all.ended.isEmpty)
             #expect(try await state.find("a-3").state == .delivering)
             #expect(try await state.deliveryDestinations() == ["a/webdav.w"])
+        }
+    }
+
+    @Test("a job whose results were given up and that is sent again ends by what then arrives")
+    func sentAgain() async throws {
+        try await withState { state in
+            try await state.add("a", jobs: ["a-1"])
+            let number = try await state.find("a-1").number
+            try await state.deliver([delivery("x")], of: number, at: time(20), result: AttemptResult())
+            _ = try await state.dropDeliveries(to: nil, message: "no room", at: time(30), limit: 9)
+            #expect(try await state.find("a-1").state == .failed)
+            _ = try await state.handle([.sentAgain], of: number, at: time(40))
+            try await state.deliver([delivery("x")], of: number, at: time(50), result: AttemptResult())
+            let waiting = try #require(try await state.deliveries(of: number).first)
+            #expect(try await state.delivered(waiting, at: time(60))?.job.state == .succeeded)
         }
     }
 
