@@ -109,11 +109,16 @@ struct ContainerPlaces: Sendable {
         for path in [bundle, root, upper, work] { try SystemFiles.makeDirectory(path) }
         try SystemFiles.makeDirectory(temporary)
         try SystemFiles.changeMode(temporary, 0o1777)
+        try Self.write(configuration, to: bundle.appending("config.json"))
+        // What the runtime says there tells its failures from the script's. The line takes a block of the disk, so that
+        // there is room for it also where the disk is full by then.
+        try Self.write(Array("\n".utf8), to: log)
+    }
+
+    private static func write(_ bytes: [UInt8], to path: FilePath) throws {
         let file = try FileDescriptor.open(
-            bundle.appending("config.json"), .writeOnly, options: [.create, .truncate],
-            permissions: FilePermissions(rawValue: 0o600)
-        )
-        _ = try file.closeAfter { try file.writeAll(configuration) }
+            path, .writeOnly, options: [.create, .truncate], permissions: FilePermissions(rawValue: 0o600))
+        _ = try file.closeAfter { try file.writeAll(bytes) }
     }
 
     /// Commas and colons divide the options of an overlay mount.

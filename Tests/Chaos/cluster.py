@@ -168,9 +168,11 @@ class Cluster(Apus):
     def _with(self, name, accepts):
         found = []
         marks = (self.mark.encode(), f"{self.scope}/".encode(), f"CHAOS_MARK={self.folder}".encode())
+        # Another thread starts Apus again.
+        server = self.process
         for process in alive():
             text = environment(process)
-            if not any(mark in text for mark in marks) or process == self.process.pid:
+            if not any(mark in text for mark in marks) or (server and process == server.pid):
                 continue
             values = [entry[len(name) :] for entry in text.split(b"\0") if entry.startswith(name)]
             if values and accepts(values[0]) and not stopped(process):
