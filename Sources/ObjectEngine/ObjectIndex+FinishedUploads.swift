@@ -47,15 +47,6 @@ extension ObjectIndex {
             """,
             [upload.id, now.nanoseconds, upload.named, id, upload.key.text]
         )
-        let last = database.lastInsertedRowID
-        try execute("DELETE FROM finished_uploads WHERE sequence <= ?", [last - Self.limit])
-        // A few at a time: as one comes with each call, they never grow many.
-        try execute(
-            """
-            DELETE FROM finished_uploads WHERE finished < ?
-                AND sequence IN (SELECT sequence FROM finished_uploads ORDER BY sequence LIMIT 10)
-            """,
-            [(now + (.zero - Self.lifetime)).nanoseconds]
-        )
+        try forgetOld(in: "finished_uploads", by: "finished", keeping: Self.limit, since: now + (.zero - Self.lifetime))
     }
 }

@@ -39,16 +39,7 @@ extension ObjectIndex {
             """,
             [token.text, now.nanoseconds, try bucketID(bucket), key.text]
         )
-        let last = database.lastInsertedRowID
-        try execute("DELETE FROM receipts WHERE sequence <= ?", [last - Self.limit])
-        // A few at a time: as one comes with each call, they never grow many.
-        try execute(
-            """
-            DELETE FROM receipts WHERE received < ?
-                AND sequence IN (SELECT sequence FROM receipts ORDER BY sequence LIMIT 10)
-            """,
-            [(now + (.zero - Self.lifetime)).nanoseconds]
-        )
+        try forgetOld(in: "receipts", by: "received", keeping: Self.limit, since: now + (.zero - Self.lifetime))
     }
 }
 

@@ -21,6 +21,24 @@ struct ObjectIndex {
         try database.cachedStatement(sql: sql).execute(arguments: arguments)
     }
 
+    /// Keeps a table that is added to for ever small, just after a row was added.
+    ///
+    /// - Parameters:
+    ///   - table: with a growing `sequence`.
+    ///   - column: its column of times.
+    ///   - count: so many rows are kept at most, the newest.
+    ///   - oldest: rows from before that go a few at a time: as one comes with each call, they never grow many.
+    func forgetOld(in table: String, by column: String, keeping count: Int64, since oldest: Instant) throws {
+        try execute("DELETE FROM \(table) WHERE sequence <= ?", [database.lastInsertedRowID - count])
+        try execute(
+            """
+            DELETE FROM \(table) WHERE \(column) < ?
+                AND sequence IN (SELECT sequence FROM \(table) ORDER BY sequence LIMIT 10)
+            """,
+            [oldest.nanoseconds]
+        )
+    }
+
     func row(_ sql: String, _ arguments: StatementArguments) throws -> Row? {
         try Row.fetchOne(database.cachedStatement(sql: sql), arguments: arguments)
     }

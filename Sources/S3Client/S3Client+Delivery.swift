@@ -76,7 +76,9 @@ extension S3Client {
                 bucket: target.bucket, key: target.key, contentType: target.contentType, headers: record.headers)
             try await remember { try await record.setUpload(id, false) }
         }
-        let eTags = try await sendMissing(file, target, id, known, record)
+        let eTags = try await sendParts(file, bucket: target.bucket, key: target.key, upload: id, known: known) {
+            number, eTag in try await remember { try await record.addPart(number, eTag) }
+        }
         try await complete(target, id, eTags, record)
     }
 
@@ -98,51 +100,6 @@ extension S3Client {
             }
             // It may have been completed by a try whose answer was lost.
             guard error.code == .notFound, try await has(record.token, target) else { throw error }
-        }
-    }
-
-    /// Sends the parts that the store does not have, a few at a time, one at a time where it is slowed down.
-    ///
-    /// - Returns: the parts' ETags in order, in quotation marks.
-    private func sendMissing(
-        _ file: FileRange,
-        _ target: DeliveryTarget,
-        _ upload: String,
-        _ known: [Int: String],
-        _ record: UploadRecord
-    ) async throws(S3ClientError) -> [String] {
-        let size = Int64(file.range.count)
-        let partSize = Self.partSize(forBytes: size, usual: partSize.bytes)
-        let count = Int((size + partSize - 1) / partSize)
-        var missing = (1...max(1, count)).filter { known[$0] == nil }.makeIterator()
-        do {
-            return try await withThrowingTaskGroup(of: (Int, String).self) { group in
-                var eTags = known
-                func startNext() throws {
-                    guard let number = missing.next() else { return }
-                    guard file.pace?.isOpen() ?? true else {
-                        throw S3ClientError(.paused, "the link to \(endpoint.text) is closed now")
-                    }
-                    let first = Int64(number - 1) * partSize
-                    let part = FileRange(
-                        handle: file.handle, path: file.path, range: first..<min(first + partSize, size),
-                        pace: file.pace)
-                    group.addTask {
-                        let eTag = try await sendPart(
-                            part, number: number, bucket: target.bucket, key: target.key, upload: upload)
-                        try await remember { try await record.addPart(number, eTag) }
-                        return (number, eTag)
-                    }
-                }
-                for _ in 0..<(file.pace == nil ? Self.concurrentParts : 1) { try startNext() }
-                while let (number, eTag) = try await group.next() {
-                    eTags[number] = eTag
-                    try startNext()
-                }
-                return eTags.sorted { $0.key < $1.key }.map(\.value)
-            }
-        } catch {
-            throw S3ClientError.wrapping(error, endpoint: endpoint, subject: "\"\(target.bucket)/\(target.key)\"")
         }
     }
 

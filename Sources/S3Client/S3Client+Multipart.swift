@@ -61,38 +61,49 @@ extension S3Client {
         return try S3Documents.uploadID(try await document(request))
     }
 
-    /// Sends all parts, a few at a time.
+    /// Sends the parts that the store does not have, a few at a time, one at a time where the file is slowed down.
     ///
-    /// - Returns: the parts' ETags in order, in quotation marks.
-    private func sendParts(
+    /// - Parameters:
+    ///   - known: the ETags of the parts that the store has.
+    ///   - sent: called with the number and the ETag of each part that it has taken.
+    /// - Returns: all parts' ETags in order, in quotation marks.
+    /// - Throws: `paused` where the pace closes the link; as `sendPart`, and as `sent`.
+    func sendParts(
         _ file: FileRange,
         bucket: String,
         key: String,
-        upload: String
+        upload: String,
+        known: [Int: String] = [:],
+        sent: @escaping @Sendable (Int, String) async throws -> Void = { _, _ in }
     ) async throws(S3ClientError) -> [String] {
         let size = Int64(file.range.count)
         let partSize = Self.partSize(forBytes: size, usual: partSize.bytes)
         let count = Int((size + partSize - 1) / partSize)
+        var missing = (1...max(1, count)).filter { known[$0] == nil }.makeIterator()
         do {
             return try await withThrowingTaskGroup(of: (Int, String).self) { group in
-                var eTags = [String](repeating: "", count: count)
-                func start(_ index: Int) {
-                    let first = Int64(index) * partSize
+                var eTags = known
+                func startNext() throws {
+                    guard let number = missing.next() else { return }
+                    guard file.pace?.isOpen() ?? true else {
+                        throw S3ClientError(.paused, "the link to \(endpoint.text) is closed now")
+                    }
+                    let first = Int64(number - 1) * partSize
                     let part = FileRange(
                         handle: file.handle, path: file.path, range: first..<min(first + partSize, size),
-                        progress: file.progress)
+                        progress: file.progress, pace: file.pace)
                     group.addTask {
-                        (index, try await sendPart(part, number: index + 1, bucket: bucket, key: key, upload: upload))
+                        let eTag = try await sendPart(part, number: number, bucket: bucket, key: key, upload: upload)
+                        try await sent(number, eTag)
+                        return (number, eTag)
                     }
                 }
-                for index in 0..<min(Self.concurrentParts, count) { start(index) }
-                var next = min(Self.concurrentParts, count)
-                while let (index, eTag) = try await group.next() {
-                    eTags[index] = eTag
-                    if next < count { start(next) }
-                    next += 1
+                for _ in 0..<(file.pace == nil ? Self.concurrentParts : 1) { try startNext() }
+                while let (number, eTag) = try await group.next() {
+                    eTags[number] = eTag
+                    try startNext()
                 }
-                return eTags
+                return eTags.sorted { $0.key < $1.key }.map(\.value)
             }
         } catch {
             throw S3ClientError.wrapping(error, endpoint: endpoint, subject: "\"\(bucket)/\(key)\"")
