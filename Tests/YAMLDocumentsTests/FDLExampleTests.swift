@@ -53,7 +53,7 @@ struct FDLExampleTests {
         #expect(service.synchronous == .init(minimumScale: 1, maximumScale: 4))
         #expect(
             service.unsupportedFields().map { $0.prefix { $0 != ":" } } == [
-                "ephemeral_storage_request", "synchronous.min_scale", "image_pull_secrets", "vo", "isolation_level",
+                "ephemeral_storage_request", "image_pull_secrets", "vo", "isolation_level",
             ]
         )
     }
@@ -75,7 +75,21 @@ struct FDLExampleTests {
                 && service.expose.setAuth
         )
         #expect(service.expose.healthPath == "/api" && service.expose.rewriteTarget)
-        #expect(service.unsupportedFields().map { $0.prefix { $0 != ":" } } == ["expose"])
+        #expect(service.mode == .server && service.server?.port == 8888)
+        #expect(service.server?.healthPath == "/system/services/notebook/exposed/api")
+        #expect(service.unsupportedFields().isEmpty)
+    }
+
+    @Test func modes() throws {
+        let services = try Self.definitions(FDLExamples.modes)
+        #expect(services.map(\.mode) == [.resident, .server, .script])
+        #expect(services.map(\.minimumInstances) == [1, 2, 0])
+        #expect(services.map(\.maximumInstances) == [4, nil, nil])
+        #expect(services[0].instances.idle == .seconds(600) && services[0].instances.maximumAge == .seconds(86_400))
+        #expect(services[0].instances.batch == .init(files: 32, wait: .milliseconds(20)))
+        #expect(services[0].instances.concurrency == 2 && services[0].instances.maximumInvocations == 1000)
+        #expect(services[1].server == FunctionServer(port: 9000, healthPath: "/health"))
+        #expect(services[2].instances.isFresh && services.flatMap { $0.unsupportedFields() }.isEmpty)
     }
 
     @Test func storages() throws {
@@ -119,7 +133,7 @@ struct FDLExampleTests {
 
     @Test(arguments: [
         FDLExamples.minimal, FDLExamples.events, FDLExamples.mounts, FDLExamples.exposed,
-        FDLExamples.storages, FDLExamples.federation,
+        FDLExamples.modes, FDLExamples.storages, FDLExamples.federation,
         FDLExamples.kserve,
     ])
     func areKept(_ text: String) throws {
