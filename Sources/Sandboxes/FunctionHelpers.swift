@@ -58,8 +58,15 @@ package enum FunctionHelpers {
                 """The content of the input; nothing where there is none."""
                 if self.input is None:
                     return b""
-                with open(self.input, "rb", buffering=0) as file:
-                    return file.read()
+                # Four system calls for a small file, where a file object of Python needs eight.
+                descriptor = os.open(self.input, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    parts = [os.read(descriptor, _CHUNK)]
+                    while parts[-1]:
+                        parts.append(os.read(descriptor, _CHUNK))
+                finally:
+                    os.close(descriptor)
+                return b"".join(parts)
 
             def text(self):
                 """The content of the input as text; what is not UTF-8 becomes U+FFFD."""
