@@ -4,6 +4,7 @@
 Prints one line a finding; exit status 1 where there is one.
 """
 
+import importlib
 import pathlib
 import re
 import sys
@@ -70,8 +71,15 @@ def functions(name, lines):
         index += 1
 
 
+def helpers():
+    """The helpers in the program must be those that people read."""
+    maker = importlib.import_module("embed-helpers")
+    if not maker.TARGET.exists() or maker.TARGET.read_text() != maker.embedded():
+        yield maker.TARGET, 1, f"is not made from {maker.HELPER.relative_to(ROOT)}: run scripts/embed-helpers.py"
+
+
 def main():
-    findings = []
+    findings = list(helpers())
     for path in sorted(SOURCES.rglob("*.swift")):
         target = path.relative_to(SOURCES).parts[0]
         name = str(path.relative_to(SOURCES))
