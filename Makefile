@@ -8,7 +8,7 @@ SEED ?=
 RELEASE := .build/release/apus
 RELEASE_FLAGS := -c release --product apus --static-swift-stdlib
 
-.PHONY: help demo test unit compatibility chaos lint format build bench bench-store install clean
+.PHONY: help demo test unit compatibility chaos lint format build bench bench-store bench-warm install clean
 
 help:
 	@echo 'make demo      two clusters on this machine process a video, from edge to cloud'
@@ -18,6 +18,7 @@ help:
 	@echo 'make install   copy it to $(PREFIX)/bin (PREFIX=…)'
 	@echo 'make bench     measure it; writes Benchmarks/RESULTS.md'
 	@echo 'make bench-store   only the object store, beside nginx, rclone and MinIO'
+	@echo 'make bench-warm    only warm functions, beside nginx, fork and exec, and the OCI runtime'
 	@echo 'make lint      formatting, and the rules of the house'
 	@echo 'make format    format all Swift files'
 
@@ -63,13 +64,19 @@ build:
 	$(SWIFT) build $(RELEASE_FLAGS)
 
 bench: build
-	scripts/install-deps.sh bench
+	scripts/install-deps.sh bench demo
 	python3 Benchmarks/run.py --apus $(RELEASE)
 	python3 Benchmarks/store/run.py --apus $(RELEASE)
+	python3 Benchmarks/warm/run.py --apus $(RELEASE)
 
 bench-store: build
 	scripts/install-deps.sh bench
 	python3 Benchmarks/store/run.py --apus $(RELEASE)
+
+# Its model needs the packages of the example.
+bench-warm: build
+	scripts/install-deps.sh bench demo
+	python3 Benchmarks/warm/run.py --apus $(RELEASE)
 
 install: build
 	install -D -s -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/apus
