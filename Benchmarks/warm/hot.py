@@ -32,6 +32,10 @@ def measure_floors(bench):
                 f"{rate(counted)}, {latencies(counted)}")
 
 
+def plural(connections):
+    return "1 connection" if connections == 1 else f"{connections} connections"
+
+
 def measure_resident(bench):
     """Resident echo of 1 KiB over /run, beside nginx and the empty route of the same server."""
     with bench.running(Constant(bench.place("nginx"))) as nginx, bench.apus() as apus:
@@ -43,7 +47,7 @@ def measure_resident(bench):
             for name, counted in zip(("nginx", "empty route"), floors[connections]):
                 bench.keep(f"{name}, {connections}", counted)
                 what = "nginx, constant answer to POST 1 KiB" if name == "nginx" else "empty route of Apus (GET /health)"
-                bench.row(f"floor: {what}, {connections} connections", "", f"{rate(counted)}, {latencies(counted)}")
+                bench.row(f"floor: {what}, {plural(connections)}", "", f"{rate(counted)}, {latencies(counted)}")
         one_instance = {"min": 1, "max": 1, "concurrency": 64}
         make_service(apus, "echo-c", command(bench.echo), "resident", one_instance)
         show_echo(bench, apus, "C", "echo-c", nginx, floors)
@@ -64,7 +68,7 @@ def show_echo(bench, apus, language, service, nginx, floors):
         met = own["rate"] >= 0.2 * floor and own["rate"] >= 0.5 * empty
         is_aim = aims and connections == 16
         bench.row(
-            f"resident echo in {language}, 1 KiB over /run, {connections} connections", f"{rate(own)}, {latencies(own)}",
+            f"resident echo in {language}, 1 KiB over /run, {plural(connections)}", f"{rate(own)}, {latencies(own)}",
             f"nginx {floor:,.0f}/s, empty route {empty:,.0f}/s",
             f"{own['rate'] / floor:.2f} × nginx, {own['rate'] / empty:.2f} × route",
             "≥ 0.2 × nginx, ≥ 0.5 × route" if is_aim else "", met if is_aim else None)

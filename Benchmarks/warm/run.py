@@ -73,13 +73,15 @@ def section(bench, command, minutes, load, failures):
         f"- date: {machine.today()}; {minutes:.0f} minutes; load average before {load:.1f}",
         f"- command: `{command}`",
         "- load: wrk (one or two threads), `Benchmarks/store/load.c` and Python on the same cores as the server; "
-        f"{bench.rounds} rounds of {bench.seconds} s each, the middle one counts", "",
+        f"{bench.rounds} × {bench.seconds} s each, the middle one counts", "",
         *measuring.table(measuring.HEADS, bench.rows), ""]
     return "\n".join(lines + [f"Not measured: {name}: {text}" for name, text in failures.items()])
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Goes through the `finally` that stop the servers.
+    # Both go through the `finally` that stop the servers.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     options = arguments()
     load = os.getloadavg()[0]
     if load > 0.5:
