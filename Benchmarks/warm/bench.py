@@ -51,22 +51,27 @@ class Warm(measuring.Bench):
         return value
 
     def floor(self, *words):
-        """What floors.c measures, the middle of some rounds."""
-        def once():
-            done = subprocess.run([self.floors, *map(str, words)], capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise RuntimeError(f"floors {words[0]}: {done.stderr.strip()[-500:]}")
-            return json.loads(done.stdout)
-        return self.middle(once)
+        """What floors.c measures."""
+        done = subprocess.run([self.floors, *map(str, words)], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"floors {words[0]}: {done.stderr.strip()[-500:]}")
+        return json.loads(done.stdout)
 
     def spawned(self, in_flight, *command):
         """Starts of a program and its end, so many at once."""
         return self.floor("spawn", in_flight, self.seconds, *command)
 
-    def middle(self, measure):
-        """Of some rounds the one whose rate is in the middle."""
-        found = sorted((measure() for _ in range(self.rounds)), key=lambda counted: counted["rate"])
-        return found[len(found) // 2]
+    def side_by_side(self, measures, suffix):
+        """Measures one after the other, some rounds of all: the machine's neighbours come and go, and so hit each alike.
+
+        What is given and what comes back goes by name; of the rounds the one whose rate is in the middle.
+        """
+        rounds = [{name: measure() for name, measure in measures.items()} for _ in range(self.rounds)]
+        found = {}
+        for name in measures:
+            ordered = sorted((one[name] for one in rounds), key=lambda counted: counted["rate"])
+            found[name] = self.keep(f"{name}, {suffix}", ordered[len(ordered) // 2])
+        return found
 
     def wrk(self, url, connections, *request):
         """Load by wrk: the request is a method, the body's path or "-", and pairs of headers."""
@@ -83,8 +88,15 @@ class Warm(measuring.Bench):
                 f"{url}: of {counted['count']} answers {counted['refused']} were no success, {counted['broken']} did not come")
         return counted
 
+    def load(self, peer, url, connections, *request):
+        """Load by wrk on a server; also the processor time of all its processes a request."""
+        before = peer.cpu_seconds()
+        counted = self.wrk(url, connections, *request)
+        counted["cpu"] = (peer.cpu_seconds() - before) / counted["count"]
+        return counted
+
     def load_run(self, apus, service, connections):
-        """Load by wrk on a service's /run with 1 KiB; also the server's processor time a call."""
+        """Load by wrk on a service's /run with 1 KiB; processor time a call is that of Apus without its instances."""
         caller = server.Caller(apus.server, service)
         request = ["POST", self.body]
         for pair in caller.headers.items():
@@ -145,7 +157,9 @@ def time_text(seconds):
 
 
 def latencies(counted):
-    return f"p50 {time_text(counted['p50'])}, p99 {time_text(counted['p99'])}"
+    """p50 and p99, and the processor time of the server where it was counted."""
+    times = f"p50 {time_text(counted['p50'])}, p99 {time_text(counted['p99'])}"
+    return f"{times}, {time_text(counted['cpu'])} of processor time each" if "cpu" in counted else times
 
 
 def median(values):
