@@ -339,7 +339,7 @@ def refused(context):
     base = {"name": "refused", "script": "true\n", "sandbox": "process"}
     table = {
         "enable_gpu": True,
-        "expose": {"api_port": [80]},
+        "expose": {"api_port": [80], "nodePort": [30080]},
         "volume": {"size": "1Gi", "mount_path": "/v"},
         "kserve": {"type": "inference", "storage_uri": "x", "inference": {"model_format": "m"}},
         "federation": {"topology": "star", "members": [{"type": "oscar", "cluster_id": "c", "service_name": "s"}]},

@@ -148,7 +148,7 @@ extension ServiceDefinition {
             ("retention", retention.json()),
             ("retry", retry?.json()),
             ("failure_output", failureOutput?.json()),
-        ] + queue.members
+        ] + queue.members + modeMembers
     }
 
     private func clustersJSON(credentials: Credentials) -> JSONValue {

@@ -23,6 +23,7 @@ extension ServiceDefinition {
         try definition.normalise()
         try definition.check()
         try definition.checkTotals()
+        try definition.checkInstances(sandbox: sandbox ?? defaultSandbox)
         return definition
     }
 
@@ -120,6 +121,7 @@ extension ServiceDefinition {
         definition.schedules = try ServiceSchedule.read(reader)
         definition.retention = try Retention(reader.object("retention"))
         definition.queue = try QueueRules(reader)
+        try definition.readMode(reader)
         return definition
     }
 

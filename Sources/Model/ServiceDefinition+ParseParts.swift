@@ -70,6 +70,8 @@ extension ServiceDefinition.Expose {
         guard ports.allSatisfy({ (1...65_535).contains($0) }) else {
             throw reader.invalid("api_port", "a port is a number from 1 to 65535")
         }
+        guard Set(ports).count == ports.count else { throw reader.invalid("api_port", "names a port twice") }
+        guard cpuThreshold <= 100 else { throw reader.invalid("cpu_threshold", "is in percent: at most 100") }
         guard nodePorts.isEmpty || nodePorts.count == ports.count else {
             throw reader.invalid("nodePort", "must have as many ports as api_port, or none")
         }

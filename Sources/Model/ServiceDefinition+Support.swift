@@ -21,10 +21,12 @@ extension ServiceDefinition {
             (ephemeralStorage != nil, "ephemeral_storage_request", "reserved disk space"),
             (enableGPU, "enable_gpu", "graphics processors"),
             (enableSGX, "enable_sgx", "SGX enclaves"),
-            (synchronous.minimumScale > 0, "synchronous.min_scale", "warm instances"),
             (federation?.members.isEmpty == false, "federation", "delegation to other clusters"),
             (!imagePullSecrets.isEmpty, "image_pull_secrets", "secrets for pulling images"),
-            (expose.isExposed, "expose", "exposed services"),
+            (
+                expose.isExposed && expose.nodePorts.contains { $0 != 0 }, "expose.nodePort",
+                "ports on the machine; leave it out and use /system/services/\(name)/exposed/"
+            ),
             (!virtualOrganisation.isEmpty, "vo", "virtual organisations"),
             (!interLinkNode.isEmpty, "interlink_node_name", "interLink nodes"),
             (isolationLevel == .user, "isolation_level", "USER isolation"),

@@ -60,6 +60,12 @@ package struct ServiceDefinition: Sendable, Hashable {
     /// Ours: where jobs that failed are told of.
     package var failureOutput: FailureOutput?
     package var queue = QueueRules()
+    /// Ours: how the script is run; `server` where the service is exposed.
+    package var mode = FunctionMode.script
+    /// Ours: how many instances are kept, and for how long.
+    package var instances = InstanceRules()
+    /// Ours: where the program listens; there exactly in the mode `server`.
+    package var server: FunctionServer?
 
     package init(name: ServiceName, image: String, script: String) {
         self.name = name

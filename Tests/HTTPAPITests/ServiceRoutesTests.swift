@@ -76,7 +76,8 @@ struct ServiceRoutesTests {
             (#"{"name":7,"script":"x","sandbox":"process"}"#, "name"),
             (#"{"name":"../x","script":"x","sandbox":"process"}"#, "name"),
             (#"{"name":"x","script":"x","sandbox":"process","enable_gpu":true}"#, "enable_gpu"),
-            (#"{"name":"x","script":"x","sandbox":"process","expose":{"api_port":80}}"#, "expose"),
+            (#"{"name":"x","script":"x","sandbox":"process","expose":{"api_port":80,"nodePort":30080}}"#, "nodePort"),
+            (#"{"name":"x","script":"x","sandbox":"process","mode":"daemon"}"#, "mode"),
             (#"{"name":"x","script":"x","sandbox":"process","input":[{"path":""}]}"#, "input path cannot be empty"),
             (#"{"name":"x","script":"x","sandbox":"container","image":"y"}"#, "The service cannot run here"),
         ]

@@ -35,7 +35,8 @@ private func fullService() throws -> ServiceDefinition {
         "volume":{"size":"5Gi","mount_path":"/c","lifecycle_policy":"retain"},
         "kserve":{"type":"inference","inference":{"model_format":"sklearn","runtime":"rt","api_version":"v2"},
         "storage_uri":"u","min_scale":1,"max_scale":0,"args":["x"],"env":{"E":"1"},"enable_gpu":true,"set_auth":false},
-        "sandbox":"container","timeout":90,"priority":-5,"max_parallel":3,"queue":{"limit":1000}}
+        "sandbox":"container","timeout":90,"priority":-5,"max_parallel":3,"queue":{"limit":1000},
+        "instances":{"min":1,"max":3,"idle":"90s","max_invocations":50,"max_age":"2h","concurrency":4}}
         """#
     var definition = try ServiceDefinition.parse(JSONValue.parse(text))
     definition.token = "the-token"
@@ -83,7 +84,7 @@ struct ServiceJSONTests {
                 "visibility",
                 "allowed_users", "isolation_level", "bucket_list", "mount", "volume", "volume_status",
                 "deployment", "kserve",
-                "sandbox", "timeout", "priority", "max_parallel", "queue",
+                "sandbox", "timeout", "priority", "max_parallel", "queue", "instances",
             ]
         )
         #expect(
@@ -104,6 +105,9 @@ struct ServiceJSONTests {
                 == #"{"storage_provider":"s3.archive","path":"acme/out","suffix":[".s"],"prefix":["p"]}"#
         )
         #expect(json["environment"]?.text() == #"{"variables":{"A":"1","B":"2"},"secrets":{"K":""}}"#)
+        #expect(
+            json["instances"]?.text()
+                == #"{"min":1,"max":3,"idle":"90s","max_invocations":50,"max_age":"7200s","concurrency":4}"#)
         #expect(json["timeout"] == .integer(90) && json["sandbox"] == .string("container"))
     }
 
@@ -175,8 +179,8 @@ struct ServiceJSONTests {
         let fields = try fullService().unsupportedFields().map { String($0.prefix { $0 != ":" }) }
         #expect(
             fields == [
-                "ephemeral_storage_request", "enable_gpu", "enable_sgx", "synchronous.min_scale", "federation",
-                "image_pull_secrets", "expose", "vo",
+                "ephemeral_storage_request", "enable_gpu", "enable_sgx", "federation",
+                "image_pull_secrets", "expose.nodePort", "vo",
                 "interlink_node_name",
                 "isolation_level", "mount", "volume", "kserve", "output[2].storage_provider",
                 "output[4].storage_provider",
@@ -197,7 +201,9 @@ struct ServiceJSONTests {
             #""storage_providers":{"rucio":{"r":{}}}"#,
             "storage_providers.rucio.r: this version of Apus does not support storages of the kind rucio"
         ),
-        (#""expose":{"api_port":80}"#, "expose: this version of Apus does not support exposed services"),
+        (
+            #""vo":"example""#, "vo: this version of Apus does not support virtual organisations"
+        ),
     ])
     func saysSo(_ more: String, _ sentence: String) throws {
         let text = #"{"name":"svc","image":"i","script":"s","# + more + "}"

@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import Testing
 
@@ -53,7 +54,7 @@ struct FDLExampleTests {
         #expect(service.synchronous == .init(minimumScale: 1, maximumScale: 4))
         #expect(
             service.unsupportedFields().map { $0.prefix { $0 != ":" } } == [
-                "ephemeral_storage_request", "synchronous.min_scale", "image_pull_secrets", "vo", "isolation_level",
+                "ephemeral_storage_request", "image_pull_secrets", "vo", "isolation_level",
             ]
         )
     }
@@ -75,7 +76,41 @@ struct FDLExampleTests {
                 && service.expose.setAuth
         )
         #expect(service.expose.healthPath == "/api" && service.expose.rewriteTarget)
-        #expect(service.unsupportedFields().map { $0.prefix { $0 != ":" } } == ["expose"])
+        #expect(service.mode == .server && service.server?.port == 8888)
+        #expect(service.server?.healthPath == "/system/services/notebook/exposed/api")
+        #expect(service.unsupportedFields().isEmpty)
+    }
+
+    @Test func modes() throws {
+        let services = try Self.definitions(FDLExamples.modes)
+        #expect(services.map(\.mode) == [.resident, .server, .script])
+        #expect(services.map(\.minimumInstances) == [1, 2, 0])
+        #expect(services.map(\.maximumInstances) == [4, nil, nil])
+        #expect(services[0].instances.idle == .seconds(600) && services[0].instances.maximumAge == .seconds(86_400))
+        #expect(services[0].instances.batch == .init(files: 32, wait: .milliseconds(20)))
+        #expect(services[0].instances.concurrency == 2 && services[0].instances.maximumInvocations == 1000)
+        #expect(services[1].server == FunctionServer(port: 9000, healthPath: "/health"))
+        #expect(services[2].instances.isFresh && services.flatMap { $0.unsupportedFields() }.isEmpty)
+    }
+
+    /// Those that docs/functions.md tells people to try.
+    @Test func functions() throws {
+        let folder = #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined() + "/Examples/functions/"
+        let document = try FDLDocument(YAMLDocument.parse(Self.text(folder + "functions.yaml")))
+        let services = try document.services.map { service in
+            try document.definition(of: service) { path in try Self.text(folder + path) }
+        }
+        #expect(services.map(\.mode) == [.script, .resident, .server])
+        #expect(services.map(\.sandbox) == [.process, .process, .process])
+        #expect(services.allSatisfy { $0.unsupportedFields().isEmpty && $0.script.count > 20 })
+    }
+
+    private static func text(_ path: String) throws -> String {
+        let file = try #require(fopen(path, "r"), "\(path)")
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes[..<count], as: UTF8.self)
     }
 
     @Test func storages() throws {
@@ -119,7 +154,7 @@ struct FDLExampleTests {
 
     @Test(arguments: [
         FDLExamples.minimal, FDLExamples.events, FDLExamples.mounts, FDLExamples.exposed,
-        FDLExamples.storages, FDLExamples.federation,
+        FDLExamples.modes, FDLExamples.storages, FDLExamples.federation,
         FDLExamples.kserve,
     ])
     func areKept(_ text: String) throws {

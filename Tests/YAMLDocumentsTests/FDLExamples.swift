@@ -84,6 +84,32 @@ enum FDLExamples {
                 health_path: /api
         """#
 
+    /// Warm functions.
+    static let modes = #"""
+        functions:
+          oscar:
+          - lab:
+              name: faces
+              sandbox: process
+              image: faces
+              script: faces.sh
+              mode: resident
+              instances: {min: 1, max: 4, idle: 10m, max_invocations: 1000, max_age: 24h, concurrency: 2, batch: {files: 32, wait: 20ms}}
+          - lab:
+              name: api
+              image: api
+              script: api.sh
+              mode: server
+              synchronous: {min_scale: 2}
+              server: {port: 9000, health_path: /health}
+          - lab:
+              name: clean
+              image: busybox
+              script: clean.sh
+              instances:
+                fresh: true
+        """#
+
     /// Other storage.
     static let storages = #"""
         functions:
