@@ -18,7 +18,9 @@ class Constant(Nginx):
 def measure_floors(bench):
     """Starts of processes, and calls of the echo functions over bare pipes."""
     python = ["/usr/bin/env", f"PYTHONPATH={HELPERS}", sys.executable, os.path.join(FUNCTIONS, "echo.py")]
-    programs = {"C": [bench.echo], "Python": python, "Python, fork per call": [*python, "--fork"]}
+    programs = {"C": [bench.echo]}
+    if os.path.isdir(HELPERS):
+        programs |= {"Python": python, "Python, fork per call": [*python, "--fork"]}
     for count in (1, 16):
         measures = {
             "fork+exec of /bin/true": lambda: bench.spawned(count, "/bin/true"),
@@ -28,6 +30,8 @@ def measure_floors(bench):
                 lambda words=words: bench.floor("calls", count, bench.seconds, bench.body, bench.tools, *words))
         for name, counted in bench.side_by_side(measures, f"{count} at once").items():
             bench.row(f"floor: {name}, {count} at once", "", f"{rate(counted)}, {latencies(counted)}")
+    if len(programs) == 1:
+        raise RuntimeError(f"there is no {HELPERS}: echo in Python")
 
 
 def measure_resident(bench):

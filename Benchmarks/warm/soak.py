@@ -139,8 +139,7 @@ def make_services(apus, bench):
         "echo": (command(bench.echo), "resident", {"min": 1, "max": 2, "concurrency": 8}, {}),
         "cat": ('cat "$INPUT_FILE_PATH"', "script", None, {}),
         "stream": (
-            python_function("stream.py"), "server", {"min": 1, "max": 2, "concurrency": 8},
-            {"server": {"port": server.free_port()}}),
+            python_function("stream.py"), "server", {"min": 1, "max": 2, "concurrency": 8}, {"server": {"port": 8080}}),
         "files-resident": (
             python_function("digest.py"), "resident", {"max": 2, "concurrency": 2}, folders("files-resident")),
         "files-script": (DIGEST, "script", None, folders("files-script")),
