@@ -10,7 +10,7 @@ struct InvocationPlace: Sendable {
 
     /// Waits until its instance is ready, where it has one.
     func wait() async throws {
-        guard let id = scheduler.seat(of: ticket) else { return }
+        guard let id = instance else { return }
         _ = try await scheduler.instances.instance(id)
     }
 
@@ -25,16 +25,18 @@ struct InvocationPlace: Sendable {
     ) async throws -> (outcome: SandboxOutcome, countsMemory: Bool) {
         let sandbox = try await sandboxes.sandbox(for: service.sandbox)
         let countsMemory = sandbox.capabilities.enforcesLimits
-        guard let id = scheduler.seat(of: ticket) else {
+        guard let id = instance else {
             return (try await sandbox.run(invocation, output: output), countsMemory)
         }
         let instance = try await scheduler.instances.instance(id)
         return (try await instance.run(invocation, output: output), countsMemory)
     }
 
-    /// Waits until the place is in another instance than the one that was lost.
-    func move() async {
-        guard let id = scheduler.seat(of: ticket) else { return }
-        await scheduler.instances.waitForEnd(of: id)
+    /// The instance that it is in now; `nil` where it has a sandbox of its own.
+    var instance: InstanceID? { scheduler.seat(of: ticket) }
+
+    /// Waits until the place is in another instance than that one, which was lost.
+    func move(from instance: InstanceID?) async {
+        if let instance { await scheduler.instances.waitForEnd(of: instance) }
     }
 }

@@ -64,7 +64,8 @@ package final class JobScheduler: Service {
     }
 
     package var capacity: Resources { state.withLock { $0.admission.capacity } }
-    package var free: Resources { state.withLock { $0.admission.free } }
+    /// What no invocation holds; instances without work give way.
+    package var free: Resources { state.withLock { $0.admission.available } }
 
     // MARK: What happened
 

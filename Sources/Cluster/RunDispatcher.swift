@@ -17,18 +17,17 @@ package final class RunDispatcher: Sendable {
         case bytes
     }
 
-    private let data: DataDirectory
+    let data: DataDirectory
     private let stager: InputStager
     private let executor: JobExecutor
-    private let catalog: ServiceCatalog
+    let catalog: ServiceCatalog
     private let sandboxes: SandboxSet
-    private let scheduler: JobScheduler
+    let scheduler: JobScheduler
     private let maximumEvent: ByteCount
-    private let logger: Logger
-    private let timer = Timer(label: "apus_run_seconds")
-    private let wait = Timer(label: "apus_run_wait_seconds")
-    private let succeeded = Counter(label: "apus_runs_total", dimensions: [("outcome", "succeeded")])
-    private let failed = Counter(label: "apus_runs_total", dimensions: [("outcome", "failed")])
+    let logger: Logger
+    let counts = RunMetrics()
+    /// Answers of small runs that somebody is about to fetch.
+    let kept = Mutex<[UInt64: RunAnswer]>([:])
 
     package init(
         data: DataDirectory,
@@ -74,15 +73,15 @@ package final class RunDispatcher: Sendable {
                     let place = InvocationPlace(ticket: ticket, scheduler: scheduler, sandboxes: sandboxes)
                     try await place.wait()
                     isWaiting.end()
-                    wait.recordNanoseconds((ContinuousClock.now - start).nanoseconds)
+                    counts.waited(ContinuousClock.now - start)
                     return try await execute(service, id: id, input: input, in: folder, place)
                 }
             }
-            timer.recordNanoseconds((ContinuousClock.now - start).nanoseconds)
+            counts.ended(after: ContinuousClock.now - start)
             return try await answer(ending, service, input, form: form, in: folder, run: (job, principal))
         } catch {
             try? await folder.remove()  // What stays is removed at the next start; the cause matters more.
-            failed.increment()
+            counts.failed.increment()
             throw Self.translate(error)
         }
     }
@@ -138,11 +137,12 @@ package final class RunDispatcher: Sendable {
         _ place: InvocationPlace
     ) async throws -> JobFailure? {
         let invocation = input.invocation(of: service, id: id, in: folder)
+        let first = place.instance
         do {
             return try await execute(service, invocation, in: folder, place)
         } catch let error as SandboxError where error.code == .instanceLost {
             // Nothing was answered yet, so it may run again, once.
-            await place.move()
+            await place.move(from: first)
             try await folder.clearOutput()
             return try await execute(service, invocation, in: folder, place)
         }
@@ -160,7 +160,7 @@ package final class RunDispatcher: Sendable {
         return JobFailure(outcome.ending, of: service) ?? output.overflow
     }
 
-    private func answer(
+    func answer(
         _ failure: JobFailure?,
         _ service: RegisteredService,
         _ input: PreparedInput,
@@ -173,11 +173,11 @@ package final class RunDispatcher: Sendable {
         ]
         defer { logger.info("run ended", metadata: metadata) }
         if let failure {
-            failed.increment()
+            counts.failed.increment()
             metadata["message"] = "\(failure.message)"
             return RunAnswer(failure: failure, folder: folder)
         }
-        succeeded.increment()
+        counts.succeeded.increment()
         let output = folder.output
         let files = try await Folder.offload { try Folder.files(below: output) }
         try await executor.stageOut(files, ofRun: run.name, of: service, principal: run.principal)

@@ -38,7 +38,7 @@ extension Admission {
 
     /// Whether that much is free, or would be without the instances that do nothing.
     func fitsInSpare(_ resources: Resources) -> Bool {
-        resources.fits(in: free + Resources(cpu: .zero, memory: pool.spare + pool.coming))
+        resources.fits(in: available)
     }
 
     /// Whether there is room; where instances that do nothing are in the way, they are told to end, and their ends
@@ -131,6 +131,9 @@ extension Admission {
     }
 
     // MARK: Questions
+
+    /// What an invocation could have: what is free, and what instances without work would give back.
+    package var available: Resources { free + Resources(cpu: .zero, memory: pool.spare + pool.coming) }
 
     /// The instance in which an invocation has its place; `nil` where it has a sandbox of its own, or has ended.
     package func seat(of ticket: Ticket) -> InstanceID? { pool.seat(of: ticket) }
