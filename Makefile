@@ -6,6 +6,7 @@ PREFIX ?= /usr/local
 SECONDS ?= 120
 SEED ?=
 RELEASE := .build/release/apus
+RELEASE_INIT := .build/release/apus-init
 RELEASE_FLAGS := -c release --product apus --static-swift-stdlib
 
 .PHONY: help demo test unit compatibility chaos lint format build bench bench-store install clean
@@ -14,8 +15,8 @@ help:
 	@echo 'make demo      two clusters on this machine process a video, from edge to cloud'
 	@echo 'make test      all tests: unit, contract, and foreign clients against a live Apus'
 	@echo 'make chaos     three clusters, and everything going wrong (SECONDS=120 SEED=random)'
-	@echo 'make build     the release binary, $(RELEASE)'
-	@echo 'make install   copy it to $(PREFIX)/bin (PREFIX=…)'
+	@echo 'make build     the release binaries, $(RELEASE) and apus-init'
+	@echo 'make install   copy them to $(PREFIX)/bin (PREFIX=…)'
 	@echo 'make bench     measure it; writes Benchmarks/RESULTS.md'
 	@echo 'make bench-store   only the object store, beside nginx, rclone and MinIO'
 	@echo 'make lint      formatting, and the rules of the house'
@@ -61,6 +62,7 @@ build:
 	scripts/install-deps.sh build
 	@[ -x $(RELEASE) ] || echo 'Building the release binary; the first time takes ten to twenty minutes on two cores.'
 	$(SWIFT) build $(RELEASE_FLAGS)
+	$(SWIFT) build -c release --product apus-init
 
 bench: build
 	scripts/install-deps.sh bench
@@ -73,6 +75,7 @@ bench-store: build
 
 install: build
 	install -D -s -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/apus
+	install -D -s -m 0755 $(RELEASE_INIT) $(DESTDIR)$(PREFIX)/bin/apus-init
 
 clean:
 	rm -rf .build .venv .demo

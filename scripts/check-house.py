@@ -17,16 +17,16 @@ LONGEST_FUNCTION = 60
 # Floors from below to above; a target imports only from floors below its own (docs/architecture.md).
 FLOORS = [
     {"Model"},
-    {"Scheduling", "S3Wire"},
+    {"Scheduling", "S3Wire", "InitWire"},
     {"DurableSQLite", "S3Client", "YAMLDocuments", "Settings", "Telemetry"},
-    {"ObjectEngine", "StateStore", "Sandboxes", "Providers", "Identity", "APIClient"},
+    {"ObjectEngine", "StateStore", "Sandboxes", "Providers", "Identity", "APIClient", "apus-init"},
     {"Cluster"},
     {"HTTPAPI", "S3API", "Commands"},
     {"apus"},
 ]
 FLOOR = {target: floor for floor, targets in enumerate(FLOORS) for target in targets}
 # Pure logic: no I/O, no Foundation. The others do without full Foundation too; it doubles the size of what links it.
-PURE = {"Model", "Scheduling", "S3Wire"}
+PURE = {"Model", "Scheduling", "S3Wire", "InitWire"}
 FORBIDDEN_IN_PURE = re.compile(r"^(Foundation.*|NIO.*|_NIO.*|Glibc|Musl|GRDB|AsyncHTTPClient|Hummingbird.*|Logging|Metrics)$")
 IMPORT = re.compile(r"^\s*(?:@\w+\s+)?(?:(?:package|public|internal|private)\s+)?import\s+(?:(?:struct|enum|class|func)\s+)?(\w+)")
 FUNCTION = re.compile(r"^(\s*)(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:package|public|private|fileprivate|static|mutating|override|nonisolated)\s+)*(?:func\s+\S+|init[?]?\s*[(<])")

@@ -49,6 +49,10 @@ struct JobFailure: Error {
             self.init(
                 .timeout, exitCode: 124,
                 message: "the script ran longer than the service's timeout\(limit) and was stopped")
+        case .refused(let words):
+            self.init(
+                .script(exitCode: 1), exitCode: 1, isOutOfMemory: hasMemory,
+                message: "the function answered with an error: \(words)")
         case .outOfMemory:
             self.init(
                 .script(exitCode: 137), exitCode: 137, signal: 9, isOutOfMemory: true,

@@ -26,6 +26,7 @@ package final class RunDispatcher: Sendable {
     private let maximumEvent: ByteCount
     private let logger: Logger
     private let timer = Timer(label: "apus_run_seconds")
+    private let wait = Timer(label: "apus_run_wait_seconds")
     private let succeeded = Counter(label: "apus_runs_total", dimensions: [("outcome", "succeeded")])
     private let failed = Counter(label: "apus_runs_total", dimensions: [("outcome", "failed")])
 
@@ -68,8 +69,14 @@ package final class RunDispatcher: Sendable {
         do {
             let input = try await receive(body, form: form, for: service, in: folder)
             let start = ContinuousClock.now
-            let ending = try await scheduler.withResources(of: service) {
-                try await execute(service, id: id, input: input, in: folder)
+            let ending = try await Deadline.run(within: service.definition.timeout) { [self] isWaiting in
+                try await scheduler.withResources(of: service) { ticket in
+                    let place = InvocationPlace(ticket: ticket, scheduler: scheduler, sandboxes: sandboxes)
+                    try await place.wait()
+                    isWaiting.end()
+                    wait.recordNanoseconds((ContinuousClock.now - start).nanoseconds)
+                    return try await execute(service, id: id, input: input, in: folder, place)
+                }
             }
             timer.recordNanoseconds((ContinuousClock.now - start).nanoseconds)
             return try await answer(ending, service, input, form: form, in: folder, run: (job, principal))
@@ -82,6 +89,8 @@ package final class RunDispatcher: Sendable {
 
     private static func translate(_ error: any Error) -> any Error {
         switch error {
+        case let failure as JobFailure where failure.kind == .timeout:
+            ClusterError(code: .failed, message: failure.message)
         case let failure as JobFailure: ClusterError(code: .invalid, message: failure.message)
         case let error as SandboxError where error.code == .cancelled: CancellationError()
         case let error as SandboxError: ClusterError(code: .failed, message: error.message, cause: error)
@@ -125,14 +134,29 @@ package final class RunDispatcher: Sendable {
         _ service: RegisteredService,
         id: String,
         input: PreparedInput,
-        in folder: WorkFolder
+        in folder: WorkFolder,
+        _ place: InvocationPlace
     ) async throws -> JobFailure? {
         let invocation = input.invocation(of: service, id: id, in: folder)
+        do {
+            return try await execute(service, invocation, in: folder, place)
+        } catch let error as SandboxError where error.code == .instanceLost {
+            // Nothing was answered yet, so it may run again, once.
+            await place.move()
+            try await folder.clearOutput()
+            return try await execute(service, invocation, in: folder, place)
+        }
+    }
+
+    private func execute(
+        _ service: RegisteredService,
+        _ invocation: SandboxInvocation,
+        in folder: WorkFolder,
+        _ place: InvocationPlace
+    ) async throws -> JobFailure? {
         let output = try StreamFiles(in: folder.root, limit: executor.logs.limit)
         defer { output.close() }
-        let outcome = try await sandboxes.sandbox(for: service.sandbox).run(invocation) { piece in
-            await output.append(piece)
-        }
+        let (outcome, _) = try await place.run(invocation, of: service) { piece in await output.append(piece) }
         return JobFailure(outcome.ending, of: service) ?? output.overflow
     }
 

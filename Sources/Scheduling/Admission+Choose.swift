@@ -59,7 +59,7 @@ extension Admission {
         return true
     }
 
-    private mutating func start(_ ticket: Ticket, of name: ServiceName, _ need: Need, _ actions: inout [Action]) {
+    mutating func start(_ ticket: Ticket, of name: ServiceName, _ need: Need, _ actions: inout [Action]) {
         guard let terms = lines[name]?.terms else { return }
         turn += 1
         let charge = shares.start(terms.owner, terms.demand, expected: lines[name]?.meanSeconds ?? 1)

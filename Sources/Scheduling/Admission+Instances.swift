@@ -107,6 +107,29 @@ extension Admission {
         lines[name]?.startsAheadFrom = now + min(.seconds(60), .seconds(1 << min(failures, 6)))
     }
 
+    // MARK: At once
+
+    /// Starts a run where an instance that is ready has a place, and nothing waits that should come first.
+    ///
+    /// Asks for nothing else to be done, and costs no more than a few look-ups.
+    ///
+    /// - Returns: the instance; `nil` where the run is to be requested, and told what it lacks.
+    package mutating func startRunAtOnce(_ number: RunNumber, of name: ServiceName) -> InstanceID? {
+        guard !isStopping, hold == nil, withRuns.isEmpty, active.isEmpty, let line = lines[name],
+            !line.terms.isPaused, case .success(let need) = need(of: name, line, isRun: true),
+            need.resources.fits(in: free)
+        else { return nil }
+        switch need.offer {
+        case .place(let id), .idle(let id):
+            guard pool.hasBeenReady(id) else { return nil }
+            var actions: [Action] = []
+            start(.run(number), of: name, need, &actions)
+            lines[name]?.lastRun = turn
+            return id
+        case .new, nil: return nil
+        }
+    }
+
     // MARK: Questions
 
     /// The instance in which an invocation has its place; `nil` where it has a sandbox of its own, or has ended.
