@@ -447,6 +447,7 @@ sys.stderr.write("own ended with %d" % own.wait())
             self.assertEqual({answer["result"] for answer in answers.values()}, {str((100 << 20) + ord("x"))})
             self.assertEqual(function.close(), (0, []))
 
+    @unittest.skipIf(os.sysconf("SC_PAGE_SIZE") != 4096, "large pages have another size here")
     def test_only_full_memory_is_put_into_large_pages(self):
         """Memory that is reserved and not used must not be filled; a kernel that cannot do it is asked once."""
         source = """
@@ -455,8 +456,13 @@ def count():
     return len(apus_function._LargePages().slices)
 reserved = mmap.mmap(-1, 100 << 20, flags=mmap.MAP_PRIVATE)
 assert count() == 0, count()
-for place in range(0, 100 << 20, 1 << 20):
-    reserved[place] = 1
+try:
+    reserved.madvise(mmap.MADV_NOHUGEPAGE)
+except (AttributeError, OSError):
+    pass  # Here the kernel itself may fill whole large pages.
+else:
+    for place in range(0, 100 << 20, 1 << 20):
+        reserved[place] = 1
 assert count() == 0, count()
 full = mmap.mmap(-1, 100 << 20, flags=mmap.MAP_PRIVATE)
 for place in range(0, 100 << 20, 4096):
