@@ -9,7 +9,7 @@ RELEASE := .build/release/apus
 RELEASE_INIT := .build/release/apus-init
 RELEASE_FLAGS := -c release --product apus --static-swift-stdlib
 
-.PHONY: help demo test unit compatibility chaos lint format build bench bench-store install clean
+.PHONY: help demo test unit compatibility chaos lint format build bench bench-store bench-warm install clean
 
 help:
 	@echo 'make demo      two clusters on this machine process a video, from edge to cloud'
@@ -19,6 +19,7 @@ help:
 	@echo 'make install   copy them to $(PREFIX)/bin (PREFIX=…)'
 	@echo 'make bench     measure it; writes Benchmarks/RESULTS.md'
 	@echo 'make bench-store   only the object store, beside nginx, rclone and MinIO'
+	@echo 'make bench-warm    only warm functions, beside nginx, fork and exec, and the OCI runtime'
 	@echo 'make lint      formatting, and the rules of the house'
 	@echo 'make format    format all Swift files'
 
@@ -65,13 +66,19 @@ build:
 	$(SWIFT) build -c release --product apus-init
 
 bench: build
-	scripts/install-deps.sh bench
+	scripts/install-deps.sh bench demo
 	python3 Benchmarks/run.py --apus $(RELEASE)
 	python3 Benchmarks/store/run.py --apus $(RELEASE)
+	python3 Benchmarks/warm/run.py --apus $(RELEASE)
 
 bench-store: build
 	scripts/install-deps.sh bench
 	python3 Benchmarks/store/run.py --apus $(RELEASE)
+
+# Its model needs the packages of the example.
+bench-warm: build
+	scripts/install-deps.sh bench demo
+	python3 Benchmarks/warm/run.py --apus $(RELEASE)
 
 install: build
 	install -D -s -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/bin/apus

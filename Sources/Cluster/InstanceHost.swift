@@ -171,7 +171,7 @@ package final class InstanceHost: Sendable {
     }
 
     private func folder(of id: InstanceID, _ name: ServiceName) -> FilePath {
-        data.work.appending("instance.\(id.number).\(name)")
+        data.instances.appending("\(id.number).\(name)")
     }
 
     private func start(_ id: InstanceID, of name: ServiceName) async {
