@@ -364,6 +364,7 @@ package enum FunctionHelpers {
                 self.poll = select.poll()
                 self.poll.register(wire.alarm, select.POLLIN)
                 self.is_reading = False
+                self.has_started = False
                 self.pages = None
 
             def run(self):
@@ -390,7 +391,10 @@ package enum FunctionHelpers {
                 if not self.children and (wire.stopped or wire.ended and not self.waiting):
                     return False
                 self.listen(not (wire.stopped or wire.ended or self.waiting or len(self.children) >= self.concurrency))
-                for descriptor, _ in self.poll.poll(self.pause()):
+                events = self.poll.poll(self.pause())
+                if not events and not self.children:
+                    self.pages.make_some()
+                for descriptor, _ in events:
                     if descriptor == wire.input:
                         self.waiting.extend(wire.take())
                     elif descriptor == wire.alarm:
@@ -414,7 +418,9 @@ package enum FunctionHelpers {
 
             def start(self, calls):
                 sys.stderr.flush()
-                self.pages.make_some()
+                if self.has_started:
+                    self.pages.make_some()
+                self.has_started = True
                 pipe, answers = os.pipe()
                 try:
                     pid = os.fork()
@@ -458,9 +464,8 @@ package enum FunctionHelpers {
             def pause(self):
                 """In milliseconds, how long to wait for something to happen; None for as long as it takes."""
                 if self.pages.slices and not self.children and not self.waiting:
-                    # Nothing else is to do.
-                    self.pages.make_some()
-                    return 0
+                    # Nothing is to do; and pauses, so that a small share of a processor is not used up when a call comes.
+                    return 20
                 deadlines = [child.deadline for child in self.children.values() if child.deadline and not child.is_late]
                 if not deadlines:
                     return None
@@ -547,7 +552,8 @@ package enum FunctionHelpers {
             """Puts what is loaded into pages of 2 MiB, as far as the kernel can (Linux 6.1): a fork copies one entry for each
             page, so that with a model of 200 MiB it takes a tenth of the time.
 
-            That takes some milliseconds a page. It is done page by page: one before each fork, the others while nothing is to do.
+            That takes some milliseconds a page, so it is done page by page: before each fork but the first, and while nothing is
+            to do.
             """
 
             SIZE = 2 << 20

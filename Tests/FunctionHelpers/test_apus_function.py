@@ -447,6 +447,43 @@ sys.stderr.write("own ended with %d" % own.wait())
             self.assertEqual({answer["result"] for answer in answers.values()}, {str((100 << 20) + ord("x"))})
             self.assertEqual(function.close(), (0, []))
 
+    @unittest.skipIf(os.sysconf("SC_PAGE_SIZE") != 4096, "large pages have another size here")
+    def test_only_full_memory_is_put_into_large_pages(self):
+        """Memory that is reserved and not used must not be filled; a kernel that cannot do it is asked once."""
+        source = """
+import mmap
+def count():
+    return len(apus_function._LargePages().slices)
+reserved = mmap.mmap(-1, 100 << 20, flags=mmap.MAP_PRIVATE)
+assert count() == 0, count()
+try:
+    reserved.madvise(mmap.MADV_NOHUGEPAGE)
+except (AttributeError, OSError):
+    pass  # Here the kernel itself may fill whole large pages.
+else:
+    for place in range(0, 100 << 20, 1 << 20):
+        reserved[place] = 1
+assert count() == 0, count()
+full = mmap.mmap(-1, 100 << 20, flags=mmap.MAP_PRIVATE)
+for place in range(0, 100 << 20, 4096):
+    full[place] = 1
+assert 48 <= count() <= 51, count()
+pages = apus_function._LargePages()
+pages._advise = lambda *_: 0
+before = len(pages.slices)
+pages.make_some()
+assert len(pages.slices) == before - 1
+pages._advise, pages._error = lambda *_: -1, lambda: apus_function.errno.ENOMEM
+pages.make_some()
+assert len(pages.slices) == before - 2
+pages._error = lambda: apus_function.errno.EINVAL
+pages.make_some()
+assert pages.slices == []
+pages.make_some()
+"""
+        with Resident.python(source) as function:
+            self.assertEqual(function.close(), (0, []), function.log)
+
     # ---- Signals
 
     @each_way
@@ -570,6 +607,7 @@ apus_function.serve_batch(lambda calls: ["x" * 100000 if call.event["n"] < 2 els
                 self.assertEqual(function.close(), (1, []))
                 self.assertIn("ValueError: concurrency and timeout", function.log)
 
+    @unittest.skipIf(sys.version_info < (3, 8), "this Python says itself whether it can read it")
     def test_is_python_3_7(self):
         ast.parse((HELPERS / "apus_function.py").read_text(), feature_version=(3, 7))
 
