@@ -111,9 +111,9 @@ let rooms: [[Target]] = [
         [
             "Model", "Cluster", "Identity", "ObjectEngine", "S3Wire", "Sandboxes", "Scheduling", "Settings",
             "StateStore", "Telemetry",
-            hummingbird, httpTypes, logging, metrics, nioCore, nioPosix, systemPackage,
+            hummingbird, httpTypes, logging, metrics, nioCore, nioHTTP1, nioPosix, systemPackage,
         ],
-        tests: ["ClusterTesting", "LoopbackServer", hummingbirdTesting]
+        tests: ["ClusterTesting", "LoopbackServer", "S3API", hummingbirdTesting]
     ),
     room(
         "S3API",

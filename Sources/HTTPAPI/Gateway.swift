@@ -50,6 +50,8 @@ package struct Gateway: Sendable {
     let allowedImages: AllowedImages
     let status: ClusterStatus
     let triggers: TriggerDesks
+    let servers: FunctionServers
+    let exposed: ExposedDesk
     let metrics: PrometheusRegistry
     /// The largest event that `/job` and `/run` take.
     let maximumEvent: ByteCount
@@ -68,6 +70,8 @@ package struct Gateway: Sendable {
         allowedImages: AllowedImages,
         status: ClusterStatus,
         triggers: TriggerDesks,
+        servers: FunctionServers = .none,
+        exposed: ExposedDesk = .none,
         metrics: PrometheusRegistry,
         maximumEvent: ByteCount,
         now: @escaping @Sendable () -> Instant
@@ -85,6 +89,8 @@ package struct Gateway: Sendable {
         self.allowedImages = allowedImages
         self.status = status
         self.triggers = triggers
+        self.servers = servers
+        self.exposed = exposed
         self.metrics = metrics
         self.maximumEvent = maximumEvent
         self.now = now
@@ -104,6 +110,11 @@ package struct Gateway: Sendable {
         let system = router.group("system").add(middleware: administrator)
         SystemRoutes(gateway: self).add(to: system)
         ServiceRoutes(gateway: self).add(to: system.group("services"))
+        ExposedRoutes(gateway: self).add(to: system.group("services"))
+        // Tells itself who may ask: a service's token can come in four ways.
+        router.get("system/services/:service/auth") { request, context in
+            try ExposedRoutes(gateway: self).authorize(request, context)
+        }
         LogRoutes(gateway: self).add(to: system.group("logs"))
         BucketRoutes(gateway: self).add(to: system.group("buckets"))
         ApusRoutes(gateway: self).add(to: router.group("apus/v1").add(middleware: administrator))

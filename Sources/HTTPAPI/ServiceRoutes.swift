@@ -7,15 +7,25 @@ struct ServiceRoutes: Sendable {
     let gateway: Gateway
 
     func add(to group: RouterGroup<APIContext>) {
-        group.get { _, _ in Response.json(.array(gateway.catalog.all.map(json))) }
+        group.get { request, _ in
+            let includesDeployment = Self.includesDeployment(request)
+            return Response.json(.array(gateway.catalog.all.map { json($0, includesDeployment: includesDeployment) }))
+        }
         group.post { request, context in try await create(request, context) }
         group.put { request, _ in try await update(request) }
-        group.get(":service") { _, context in try get(context) }
+        group.get(":service") { request, context in try get(request, context) }
         group.delete(":service") { request, context in try await remove(request, context) }
     }
 
-    private func json(_ service: RegisteredService) -> JSONValue {
-        let definition = service.definition.json(for: .keeper, clusterStore: gateway.description.store)
+    /// `include` is a list of words, of which OSCAR knows one.
+    private static func includesDeployment(_ request: Request) -> Bool {
+        request.query("include")?.split(separator: ",").contains("deployment") ?? false
+    }
+
+    private func json(_ service: RegisteredService, includesDeployment: Bool) -> JSONValue {
+        let deployment = includesDeployment ? ExposedRoutes(gateway: gateway).deployment(of: service) : nil
+        let definition = service.definition.json(
+            for: .keeper, clusterStore: gateway.description.store, deployment: deployment.map { .object($0) })
         return PauseRoutes.add(service.pause, to: definition)
     }
 
@@ -34,9 +44,9 @@ struct ServiceRoutes: Sendable {
         return Response.empty(.noContent)
     }
 
-    private func get(_ context: APIContext) throws -> Response {
+    private func get(_ request: Request, _ context: APIContext) throws -> Response {
         guard let service = gateway.catalog[try context.serviceName()] else { throw TextError(.notFound, "") }
-        return .json(json(service))
+        return .json(json(service, includesDeployment: Self.includesDeployment(request)))
     }
 
     private func remove(_ request: Request, _ context: APIContext) async throws -> Response {

@@ -15,14 +15,17 @@ package enum S3Server {
     /// - Parameters:
     ///   - hot: whom to ask for answers that are in memory already, and the name that answers give the server;
     ///     `nil` for nobody.
+    ///   - behindDecoder: makes a handler that sees each connection's requests before the responder does, and may keep
+    ///     some of them, or the connection; called on the connection's event loop.
     ///   - idleTimeout: after which a silent connection is closed; `nil` for never.
     package static func http1(
         hot: (responder: S3Responder, serverName: String)? = nil,
+        behindDecoder: (@Sendable (any Channel) -> any RemovableChannelHandler & ChannelInboundHandler)? = nil,
         idleTimeout: TimeAmount? = .seconds(120)
     ) -> HTTPServerBuilder {
         HTTPServerBuilder { responder in
             LoopBoundChannel(
-                hot: hot,
+                hot: hot, behindDecoder: behindDecoder,
                 http: HTTP1Channel(
                     responder: { request, writer, channel in
                         guard request.headers[.expect]?.lowercased() == "100-continue" else {
@@ -45,9 +48,38 @@ package enum S3Server {
 /// A connection that is served on its event loop's thread, and that takes outbound events.
 private struct LoopBoundChannel: ServerChildChannel {
     let hot: (responder: S3Responder, serverName: String)?
+    let behindDecoder: (@Sendable (any Channel) -> any RemovableChannelHandler & ChannelInboundHandler)?
     let http: HTTP1Channel
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
+        let value = addHandlers(channel, logger)
+        guard let behindDecoder else { return value }
+        return value.flatMap { value in
+            do {
+                let pipeline = channel.pipeline.syncOperations
+                let old = try pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
+                // Where a connection changes its protocol, what was read too much must not be lost, as with the old one.
+                let decoder = HTTPRequestDecoder(
+                    leftOverBytesStrategy: .forwardBytes, limitConfiguration: Self.limits(http.configuration))
+                let handler = ByteToMessageHandler(decoder)
+                try pipeline.addHandler(handler, position: .after(old.handler))
+                try pipeline.addHandler(behindDecoder(channel), position: .after(handler))
+                return pipeline.removeHandler(context: old).map { value }
+            } catch {
+                return channel.eventLoop.makeFailedFuture(error)
+            }
+        }
+    }
+
+    private static func limits(_ configuration: HTTP1Channel.Configuration) -> NIOHTTPDecoderLimitConfiguration {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = configuration.httpDecoder.maxHeaderFieldSize
+        limits.maxHeaderListSize = configuration.httpDecoder.maxHeaderListSize
+        limits.maxHeaderFieldCount = configuration.httpDecoder.maxHeaderFieldCount
+        return limits
+    }
+
+    private func addHandlers(_ channel: any Channel, _ logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
         http.setup(channel: channel, logger: logger).flatMapThrowing { value in
             let pipeline = channel.pipeline.syncOperations
             let encoder = try pipeline.handler(type: HTTPResponseEncoder.self)

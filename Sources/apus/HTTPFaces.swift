@@ -24,7 +24,9 @@ struct HTTPFaces {
 
     func api(on address: ServeSettings.Address, ready: @escaping @Sendable () -> Void) -> any Service {
         Application(
-            responder: gateway.router().buildResponder(), server: S3Server.http1(),
+            responder: gateway.router().buildResponder(),
+            // The proxy sees all that happens on a connection, so it is the one that closes idle ones.
+            server: S3Server.http1(behindDecoder: gateway.functionProxy(logger: quiet), idleTimeout: nil),
             configuration: configuration(address), onServerRunning: { _ in ready() }, logger: quiet
         )
     }

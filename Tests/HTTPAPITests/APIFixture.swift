@@ -8,6 +8,7 @@ import Identity
 import Logging
 import Model
 import NIOCore
+import S3API
 import Telemetry
 import Testing
 
@@ -21,6 +22,8 @@ struct APIFixture: Sendable {
     /// Runs `body` against a server.
     static func run(
         _ options: ClusterFixture.Options = ClusterFixture.Options(),
+        servers: FunctionServers = .none,
+        exposed: ExposedDesk = .none,
         _ body: @escaping @Sendable (APIFixture) async throws -> Void
     ) async throws {
         var options = options
@@ -42,10 +45,14 @@ struct APIFixture: Sendable {
                 allowedImages: cluster.allowedImages, status: cluster.status,
                 triggers: TriggerDesks(
                     schedules: cluster.schedules, backfills: cluster.backfills, events: cluster.events),
-                metrics: PrometheusRegistry(), maximumEvent: maximumEvent,
+                servers: servers, exposed: exposed, metrics: PrometheusRegistry(), maximumEvent: maximumEvent,
                 now: ClusterFixture.now
             )
-            let application = Application(responder: gateway.router().buildResponder(), logger: cluster.logger)
+            // As `apus serve` does.
+            let application = Application(
+                responder: gateway.router().buildResponder(),
+                server: S3Server.http1(behindDecoder: gateway.functionProxy(logger: cluster.logger), idleTimeout: nil),
+                logger: cluster.logger)
             try await application.test(.ahc(.http)) { http in try await body(APIFixture(http: http, cluster: cluster)) }
         }
     }
