@@ -2,23 +2,29 @@ package import Logging
 package import NIOCore
 
 extension Gateway {
-    /// Makes, for each connection, what passes requests on to functions' own servers: it stands between the decoder
-    /// and whoever answers the rest, and closes connections on which nothing happens.
+    /// Makes what stands, on each connection, between the decoder and whoever answers the rest: what passes requests on
+    /// to functions' own servers and closes connections on which nothing happens, what answers small runs, and what
+    /// sees the client leave.
     ///
     /// - Parameter idleTimeout: how long a client may owe a request, or the rest of one.
-    package func functionProxy(
+    package func connectionHandlers(
+        serverName: String,
         idleTimeout: TimeAmount = .seconds(120),
         logger: Logger
-    ) -> @Sendable (any Channel) -> any RemovableChannelHandler & ChannelInboundHandler {
+    ) -> @Sendable (any Channel) -> [any RemovableChannelHandler & ChannelInboundHandler] {
         let (pools, counts) = (UpstreamPools(), ProxyMetrics())
         let router = ProxyRouter(catalog: catalog, authenticator: authenticator)
-        let (servers, now) = (servers, now)
+        let (servers, runs, authenticator, now) = (servers, runs, authenticator, now)
+        let runCounts = HotRunMetrics()
         return { channel in
-            FunctionProxy(
+            let proxy = FunctionProxy(
                 ProxySurroundings(
                     router: router, servers: servers, pool: pools.pool(of: channel.eventLoop), metrics: counts,
                     now: now, logger: logger),
                 idleTimeout: idleTimeout)
+            let hotRuns = HotRuns(
+                runs: runs, authenticator: authenticator, serverName: serverName, counts: runCounts, now: now)
+            return [proxy, hotRuns, ConnectionWatch()]
         }
     }
 }

@@ -9,6 +9,7 @@ struct InvocationRoutes: Sendable {
     /// Ours: the name of the job that was queued.
     private static let jobNameHeader = HTTPField.Name("X-Job-Name")
     private static let delegatedName = HTTPField.Name("X-Delegated-Job-ID")
+    private static let preparedHeader = HTTPField.Name(HotRuns.preparedHeader)
     private static let durationHeader = HTTPField.Name("X-Duration-Seconds")
 
     let gateway: Gateway
@@ -52,6 +53,11 @@ struct InvocationRoutes: Sendable {
 
     private func run(_ request: Request, _ context: APIContext) async throws -> Response {
         let service = try service(context)
+        if let header = Self.preparedHeader, let number = request.headers[header].flatMap({ UInt64($0) }),
+            let answer = gateway.runs.prepared(number)
+        {
+            return Self.response(answer)
+        }
         guard let key = try request.idempotencyKey() else { return try await run(request, service, context, key: nil) }
         switch gateway.runKeys.begin(key, of: service) {
         case .new:
@@ -111,11 +117,16 @@ struct InvocationRoutes: Sendable {
         } catch {
             throw LastOnConnection(cause: error)
         }
-        var response = Response(status: answer.isFailure ? .internalServerError : .ok, body: Self.body(of: answer))
-        response.headers[.contentType] = answer.contentType
+        var response = Self.response(answer)
         if let header = Self.durationHeader {
             response.headers[header] = "\(Double((ContinuousClock.now - start).nanoseconds) / 1e9)"
         }
+        return response
+    }
+
+    private static func response(_ answer: RunAnswer) -> Response {
+        var response = Response(status: answer.isFailure ? .internalServerError : .ok, body: body(of: answer))
+        response.headers[.contentType] = answer.contentType
         return response
     }
 

@@ -151,6 +151,7 @@ struct Server {
         let authenticator = Authenticator(
             credentials: identity.credentials, serviceForToken: { catalog.service(forToken: $0) }
         )
+        let seats = InstanceDesk(scheduler: scheduler, catalog: catalog, registry: registryOfServices)
         let gateway = Gateway(
             description: .init(
                 version: ApusVersion.text, commit: "", architecture: HostName.architecture, store: store,
@@ -166,6 +167,7 @@ struct Server {
             allowedImages: allowedImages, status: status,
             triggers: TriggerDesks(
                 schedules: schedules, backfills: backfills, events: EventDesk(state: state, memory: events)),
+            servers: seats.servers, exposed: seats.exposed,
             metrics: registry, maximumEvent: settings.maxEvent, now: now
         )
         let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew)
