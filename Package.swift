@@ -35,6 +35,12 @@ let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "s
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
+// The first process of an instance runs in any image, and starts a hundred times a second: nothing is linked at its start.
+let standsAlone = settings + [.unsafeFlags(["-static-stdlib"])]
+let linkedAlone: [LinkerSetting] = [
+    .unsafeFlags(["-static-executable"]), .unsafeFlags(["-Xlinker", "-s"], .when(configuration: .release)),
+]
+
 /// One room of the house: a target and, unless it has none, the test target of the same name.
 func room(
     _ name: String,
@@ -56,6 +62,8 @@ func room(
 let rooms: [[Target]] = [
     // Model and pure logic: no I/O.
     room("Model", [], tests: [yams]),
+    // What Apus and the first process of an instance say to each other.
+    room("InitWire", []),
     room("Scheduling", ["Model", deque], tests: [systemPackage]),
     room("S3Wire", ["Model", crypto, httpTypes]),
     // What several adapters stand on.
@@ -79,7 +87,7 @@ let rooms: [[Target]] = [
     ),
     room(
         "StateStore", ["Model", "Scheduling", "DurableSQLite", grdb, logging, systemPackage], tests: ["LoopbackServer"]),
-    room("Sandboxes", ["Model", logging, subprocess, systemPackage, nioCore, nioPosix]),
+    room("Sandboxes", ["InitWire", "Model", logging, subprocess, systemPackage, nioCore, nioPosix]),
     room(
         "Providers",
         ["Model", "S3Client", "S3Wire", asyncHTTPClient, nioCore, nioFileSystem, nioHTTP1, systemPackage],
@@ -149,8 +157,15 @@ let rooms: [[Target]] = [
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "apus-init",
+            dependencies: ["InitWire"],
+            swiftSettings: standsAlone,
+            linkerSettings: linkedAlone
+        ),
+        .executableTarget(
             name: "apus",
             dependencies: [
+                "apus-init",
                 "Cluster", "Commands", "DurableSQLite", "HTTPAPI", "Identity", "Model", "ObjectEngine", "Providers",
                 "S3API", "S3Client",
                 "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry", "YAMLDocuments", argumentParser,
@@ -179,13 +194,16 @@ if let only = Context.environment["APUS_ONLY"], !only.isEmpty {
         keep(String(name))
         keep("\(name)Tests")
     }
+    // A build-time need that no dependency may say: tests would link what they depend on.
+    if kept.contains("SandboxesTests") { keep("apus-init") }
     targets = targets.filter { kept.contains($0.name) }
 }
 
 let package = Package(
     name: "apus",
     platforms: [.macOS(.v15)],
-    products: targets.contains { $0.name == "apus" } ? [.executable(name: "apus", targets: ["apus"])] : [],
+    products: ["apus", "apus-init"].filter { name in targets.contains { $0.name == name } }
+        .map { .executable(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),

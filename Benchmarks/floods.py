@@ -8,7 +8,6 @@ import time
 
 import backlog
 import baselines
-import server
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "store"))
 import load  # noqa: E402

@@ -1,7 +1,9 @@
 """What the measurements ran on, in a few words."""
 
+import datetime
 import os
 import platform
+import subprocess
 
 
 def describe():
@@ -31,3 +33,11 @@ def disk(folder):
             if inside and len(place) >= len(best[0]):
                 best = (place, device, kind)
     return f"{best[2]} on {best[1]}"
+
+
+def today():
+    """The date, and the commit that is checked out where there is one."""
+    commit = subprocess.run(
+        ["git", "-C", os.path.dirname(os.path.abspath(__file__)), "rev-parse", "--short", "HEAD"],
+        capture_output=True, text=True, check=False).stdout.strip()
+    return datetime.date.today().isoformat() + (f", commit {commit}" if commit else "")

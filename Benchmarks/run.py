@@ -9,7 +9,6 @@ baselines of the same run say more than the numbers. Standard library only.
 """
 
 import argparse
-import datetime
 import http.client
 import os
 import shutil
@@ -17,51 +16,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 import baselines
 import floods
 import machine
-import server
+from measuring import HEADS, Bench, in_threads, mebibytes, milliseconds, percentile, table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 KEPT_FROM = "## What limits it"
 
 FINAL = ("succeeded", "failed", "cancelled")
-
-
-class Bench:
-    """What the measurements share: the binary, how much to measure, a place for files, and the table's rows."""
-
-    def __init__(self, options, folder):
-        self.binary, self.quick, self.folder = options.apus, options.quick, folder
-        self.rows = []
-        self.fork_exec = None
-        self.number = 0
-
-    def server(self, *flags):
-        self.number += 1
-        return server.Server(self.binary, os.path.join(self.folder, f"server-{self.number}"), flags)
-
-    def row(self, name, value, baseline="", ratio="", aim="", met=None):
-        self.rows.append((name, value, baseline, ratio, aim, "" if met is None else "yes" if met else "NO"))
-        print("  " + " | ".join(cell for cell in self.rows[-1] if cell), flush=True)
-
-
-def percentile(values, share):
-    """The value below which that share of the values lies (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
-
-
-def milliseconds(seconds):
-    return f"{seconds * 1000:.1f} ms"
-
-
-def mebibytes(count):
-    return f"{count / (1 << 20):.1f} MiB"
 
 
 def measure_start(bench):
@@ -155,7 +121,7 @@ def measure_container(bench):
         bench.row("event → script, container", "not measured", f"no OCI runtime works here: {runtime.reason}")
         return
     count = 10 if bench.quick else 100
-    base = [runtime.start() for _ in range(count)]
+    base = runtime.starts(count)
     with bench.server() as one:
         api = one.api()
         api.add_image("bench", archive)
@@ -170,27 +136,6 @@ def measure_container(bench):
             f"{own / bare:.1f} ×, {(own - bare) * 1000:+.1f} ms", f"≤ {runtime.name} + 30 ms" if share == 0.5 else "",
             own <= bare + 0.03 if share == 0.5 else None)
         bench.row(f"PUT sent → script, container, {label}", milliseconds(percentile(from_send, share)))
-
-
-def in_threads(count, threads, make, work):
-    """Calls `work(make(), index)` for each index, spread over threads that each have a connection of their own."""
-    failures = []
-
-    def loop(first):
-        try:
-            connection = make()
-            for index in range(first, count, threads):
-                work(connection, index)
-        except Exception as error:  # Reported below, in the thread that asked.
-            failures.append(error)
-
-    running = [threading.Thread(target=loop, args=(first,)) for first in range(threads)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-    if failures:
-        raise failures[0]
 
 
 def measure_throughput(bench):
@@ -297,18 +242,15 @@ def report(bench, command, output, failures):
         with open(output, encoding="utf-8") as file:
             _, heading, rest = file.read().partition(KEPT_FROM)
             kept = heading + rest
-    commit = subprocess.run(
-        ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     lines = [
         "# Measurements", "",
         f"- machine: {machine.describe()}",
-        f"- date: {datetime.date.today().isoformat()}" + (f", commit {commit}" if commit else ""),
+        f"- date: {machine.today()}",
         f"- command: `{command}`",
         f"- binary: {os.path.getsize(bench.binary) / (1 << 20):.1f} MiB",
         "- load: this program and its clients run on the same cores as the server", "",
-        "| what | Apus | next to it, same run | ratio | aim | met |", "|---|---|---|---|---|---|",
+        *table(HEADS, bench.rows),
     ]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in bench.rows]
     lines += [""] + [f"Not measured: {name}: {text}" for name, text in failures.items()]
     with open(output, "w", encoding="utf-8") as file:
         file.write("\n".join(lines).rstrip() + "\n" + (f"\n{kept}" if kept else ""))

@@ -143,6 +143,10 @@ class API:
         body = {"name": name, "script": script, "cpu": "0.1", "memory": "64Mi", **fields}
         self.request("POST", "/system/services", json.dumps(body), headers={"Content-Type": "application/json"}.items())
 
+    def service(self, name):
+        """The service's definition, as the server keeps it."""
+        return json.loads(self.request("GET", f"/system/services/{name}"))
+
     def post_job(self, service, body):
         self.request("POST", f"/job/{service}", body, expected=(201,))
 
@@ -187,9 +191,40 @@ class Store:
 
     def put(self, path, body=b""):
         """Puts an object, or with a path of one part creates a bucket."""
+        self.request("PUT", path, body, expected=(200, 409))
+
+    def get(self, path):
+        """The bytes of an object."""
+        return self.request("GET", path)
+
+    def request(self, method, path, body=b"", expected=(200,)):
         path, digest = urllib.parse.quote(path), hashlib.sha256(body).hexdigest()
-        self.connection.request("PUT", path, body=body, headers=self.signer.headers("PUT", path, digest=digest))
+        self.connection.request(method, path, body=body, headers=self.signer.headers(method, path, digest=digest))
         answer = self.connection.getresponse()
         data = answer.read()
-        if answer.status not in (200, 409):
-            raise RuntimeError(f"PUT {path}: {answer.status} {data[:500]!r}")
+        if answer.status not in expected:
+            raise RuntimeError(f"{method} {path}: {answer.status} {data[:500]!r}")
+        return data
+
+
+class Caller:
+    """Synchronous calls of one service with its token, over one kept connection; not for several threads at once."""
+
+    def __init__(self, server, service):
+        self.path = f"/run/{service}"
+        self.headers = {
+            "Authorization": f"Bearer {server.api().service(service)['token']}",
+            "Content-Type": "application/octet-stream", "Accept": "application/octet-stream"}
+        self.connection = http.client.HTTPConnection("127.0.0.1", server.api_port, timeout=600)
+
+    def call(self, body):
+        """Status and body of the answer."""
+        self.connection.request("POST", self.path, body=body, headers=self.headers)
+        answer = self.connection.getresponse()
+        return answer.status, answer.read()
+
+    def check(self, body, wanted):
+        """One call, whose answer has to be that."""
+        status, answer = self.call(body)
+        if status != 200 or answer != wanted:
+            raise RuntimeError(f"POST {self.path}: {status} {answer[:300]!r}, wanted {wanted[:100]!r}")

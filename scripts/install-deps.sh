@@ -85,7 +85,8 @@ need_bench() {
     need fio 'command -v fio' "measures the disk alone"
     need strace 'command -v strace' "shows what a server syncs"
     need e2fsprogs 'command -v chattr' "makes the other servers' files synchronous"
-    need nginx-light 'command -v nginx' "is measured beside the object store"
+    need nginx-light 'command -v nginx' "is measured beside the object store and warm functions"
+    need wrk 'command -v wrk' "loads warm functions"
 }
 
 install_packages() {

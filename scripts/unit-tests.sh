@@ -1,7 +1,9 @@
 #!/bin/bash
-# Runs the Swift tests that are built already; what failed is told once more at the end, where one looks first.
+# Runs the unit tests, those in Swift as they are built already; what failed is told once more at the end, where one looks first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# What lies beside functions, and the examples of functions: their own languages test them.
+"${PYTHON:-python3}" -m unittest discover -s Tests/FunctionHelpers
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # Many tests run servers and scripts: more than a few at once on two cores only wait for each other.

@@ -11,14 +11,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 HEAD_ONLY, AT_LEAST = 1, 2
 
 
-def compile_generator(folder):
-    """Compiles load.c; the program's path."""
+def compile_c(source, program, *flags):
+    """Compiles a program of one file."""
     compiler = shutil.which("cc") or shutil.which("clang") or shutil.which("gcc")
     if compiler is None:
         raise RuntimeError("no C compiler for the load generator: scripts/install-deps.sh bench")
-    program = os.path.join(folder, "load")
-    subprocess.run([compiler, "-O2", "-o", program, os.path.join(HERE, "load.c")], check=True)
-    return program
+    subprocess.run([compiler, "-O2", "-o", program, source, *flags], check=True)
 
 
 @dataclasses.dataclass
@@ -65,7 +63,8 @@ class Generator:
     """The compiled program with its payload."""
 
     def __init__(self, folder):
-        self.program, self.folder = compile_generator(folder), folder
+        self.program, self.folder = os.path.join(folder, "load"), folder
+        compile_c(os.path.join(HERE, "load.c"), self.program)
         self.payload = Payload(os.path.join(folder, "payload"))
 
     def send(self, peer, requests, connections, seconds, loop=False):

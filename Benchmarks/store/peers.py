@@ -13,7 +13,6 @@ import signal
 import subprocess
 import tempfile
 import time
-import urllib.parse
 
 import server
 import signing
@@ -171,11 +170,11 @@ class Peer:
 class Apus(Peer):
     """A release build of Apus with one durability setting."""
 
-    def __init__(self, folder, binary, durability):
+    def __init__(self, folder, binary, durability, flags=("--sandbox", "process")):
         self.name = f"apus-{durability}"
         super().__init__(folder)
         self.durability = durability
-        self.server = server.Server(binary, self.folder, ("--sandbox", "process", "--durability", durability))
+        self.server = server.Server(binary, self.folder, (*flags, "--durability", durability))
 
     def start(self):
         self.server.start()
@@ -193,6 +192,7 @@ class Nginx(Peer):
 
     name = "nginx"
     lists = multipart = False
+    location = "dav_methods PUT DELETE; create_full_put_path on;"
 
     def start(self):
         program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
@@ -212,7 +212,7 @@ class Nginx(Peer):
                     {paths}
                     server {{
                         listen 127.0.0.1:{self.port}; root {self.data};
-                        location / {{ dav_methods PUT DELETE; create_full_put_path on; }}
+                        location / {{ {self.location} }}
                     }}
                 }}""")
         os.makedirs(os.path.join(self.data, ".incoming"), exist_ok=True)

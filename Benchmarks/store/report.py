@@ -1,15 +1,12 @@
 """Turns what was measured into tables, and says which aims are met."""
 
 import dataclasses
-import datetime
 import os
-import subprocess
 
 import machine
+from measuring import replace_part, table
 
 HEADING = "## The object store beside others"
-KEPT_FROM = "## What limits the object store"
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class Results:
@@ -147,11 +144,6 @@ def flat(results, plain):
             f"≤ 1.25 × {small >> 20} MiB", verdict(huge <= small * 1.25))
 
 
-def table(heads, rows):
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    return lines + ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
-
-
 def cell_rows(results, text):
     """A row a cell, a column a server."""
     for name, cell in results.cells.items():
@@ -166,13 +158,11 @@ def cpu_text(_, result):
 
 def section(results, options, folder, command):
     """The part of RESULTS.md, up to what people write below it."""
-    commit = subprocess.run(
-        ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     names = list(results.peers)
     lines = [
         HEADING, "",
         f"- machine: {machine.describe()}; {machine.disk(os.path.dirname(folder))}",
-        f"- date: {datetime.date.today().isoformat()}" + (f", commit {commit}" if commit else "")
+        f"- date: {machine.today()}"
         + f"; {results.minutes:.0f} minutes; load average before {results.load:.1f}",
         f"- command: `{command}`", *(f"- {line}" for line in machine_lines(results)),
         "- load: `Benchmarks/store/load.c`, one thread on the same cores; status and length of every answer are checked, "
@@ -196,16 +186,8 @@ def section(results, options, folder, command):
 
 
 def write(results, options, folder, command):
-    """Replaces the part in the file. What people wrote from the heading "What limits the object store" on stays."""
-    before, after = "", ""
-    if os.path.exists(options.output):
-        with open(options.output, encoding="utf-8") as file:
-            before, _, rest = file.read().partition(HEADING)
-            _, heading, after = rest.partition(KEPT_FROM)
-            after = heading + after
-    text = before.rstrip() + "\n\n" + section(results, options, folder, command) + (f"\n{after}" if after else "")
-    with open(options.output, "w", encoding="utf-8") as file:
-        file.write(text.lstrip())
+    """Replaces the part in the file; what people wrote below it, from the next heading on, stays."""
+    replace_part(options.output, HEADING, section(results, options, folder, command))
 
 
 def plain(results):

@@ -21,6 +21,7 @@ import Darwin
 ///     images/           root file systems of containers
 ///     services/NAME/V/  script and configuration of version V of a service
 ///     work/             folders of invocations under way
+///     instances/        folders of warm instances
 ///     deliveries/JOB/   results that wait for another cluster
 ///     events/           events of waiting jobs that are too large for the database
 ///     logs/SERVICE/     one log an attempt
@@ -36,6 +37,8 @@ package struct DataDirectory: Sendable {
     package var images: FilePath { root.appending("images") }
     package var services: FilePath { root.appending("services") }
     package var work: FilePath { root.appending("work") }
+    /// On the file system of `work`: folders go from one to the other by renaming.
+    package var instances: FilePath { root.appending("instances") }
     package var deliveries: FilePath { root.appending("deliveries") }
     package var events: FilePath { root.appending("events") }
     package var logs: FilePath { root.appending("logs") }
@@ -75,7 +78,7 @@ package struct DataDirectory: Sendable {
         if try !Self.checkVersion(root) {
             try Folder.writeDurably(root.appending("VERSION"), "\(Self.version)\n", mode: 0o600)
         }
-        for folder in [objects, images, services, work, deliveries, events, logs] {
+        for folder in [objects, images, services, work, instances, deliveries, events, logs] {
             try Folder.make(folder, mode: 0o700)
         }
     }

@@ -11,15 +11,21 @@ struct PreparedInput: Sendable {
     var environment: [String: String] = [:]
     var size = ByteCount.zero
 
-    /// The sandbox's order for this input.
-    func invocation(of service: RegisteredService, id: String, in folder: WorkFolder) -> SandboxInvocation {
-        let definition = service.definition
+    /// What every invocation of a service sees, and the program of an instance.
+    static func environment(of definition: ServiceDefinition) -> [String: String] {
         var environment = definition.environment.variables
         environment.merge(definition.environment.secrets) { _, secret in secret }
-        environment.merge(self.environment) { _, own in own }
         environment["OSCAR_SERVICE_NAME"] = definition.name.text
         environment["OSCAR_SERVICE_TOKEN"] = definition.token
         environment["OSCAR_SERVICE_BASE_PATH"] = ""
+        return environment
+    }
+
+    /// The sandbox's order for this input.
+    func invocation(of service: RegisteredService, id: String, in folder: WorkFolder) -> SandboxInvocation {
+        let definition = service.definition
+        var environment = Self.environment(of: definition)
+        environment.merge(self.environment) { _, own in own }
         environment["JOB_UUID"] = id
         if let trace = TraceContext.current { environment["TRACEPARENT"] = trace.traceparent }
         return SandboxInvocation(

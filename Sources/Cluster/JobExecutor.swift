@@ -59,7 +59,9 @@ package final class JobExecutor: Sendable {
     ///
     /// Whatever happens is in the job's record when this returns; a job that was stopped by a shutdown stays as it
     /// is and runs again at the next start.
-    package func execute(_ number: Int64) async {
+    ///
+    /// - Parameter scheduler: knows where its place is.
+    package func execute(_ number: Int64, _ scheduler: JobScheduler) async {
         guard let (job, event) = await read(number), job.state == .queued, job.notBefore == nil,
             let service = catalog[job.service]
         else { return }
@@ -68,7 +70,8 @@ package final class JobExecutor: Sendable {
         defer { log.close() }
         var result = AttemptResult()
         (result.node, result.sandbox) = (node, service.sandbox)
-        await attempt(Attempt(job: job, event: event, service: service, log: log, result: result))
+        let place = InvocationPlace(ticket: .job(number), scheduler: scheduler, sandboxes: sandboxes)
+        await attempt(Attempt(job: job, event: event, service: service, place: place, log: log, result: result))
     }
 
     /// Tries until the store answers: whoever gave up would leave the job in a queue that nobody reads again.
@@ -88,6 +91,8 @@ package final class JobExecutor: Sendable {
         var job: JobRecord
         let event: [UInt8]?
         let service: RegisteredService
+        /// `nil` where the script has run already.
+        var place: InvocationPlace?
         let log: JobLogWriter
         var result = AttemptResult()
 
@@ -223,11 +228,13 @@ package final class JobExecutor: Sendable {
     ) async -> Result<(SandboxOutcome, Bool), any Error> {
         let (log, now) = (attempt.log, now)
         do {
-            let sandbox = try await sandboxes.sandbox(for: attempt.service.sandbox)
-            let outcome = try await sandbox.run(invocation) { output in
-                await log.append(LogRecord(time: now(), stream: output.stream.logStream, bytes: output.bytes))
+            guard let place = attempt.place else {
+                throw JobFailure(.infrastructure, message: "the job has no place to run in")
             }
-            return .success((outcome, sandbox.capabilities.enforcesLimits))
+            return .success(
+                try await place.run(invocation, of: attempt.service) { output in
+                    await log.append(LogRecord(time: now(), stream: output.stream.logStream, bytes: output.bytes))
+                })
         } catch {
             return .failure(error)
         }

@@ -29,6 +29,17 @@ struct JobFailure: Error {
         self = error as? JobFailure ?? JobFailure(.infrastructure, message: "\(error)")
     }
 
+    /// The program has answered that it could not do it, with those words.
+    init(refused words: String) { self.init(.script(exitCode: 1), message: words) }
+
+    /// The time of the service was over.
+    init(timeoutOf service: RegisteredService) {
+        let limit = service.definition.timeout.map { " of \($0.shortText)" } ?? ""
+        self.init(
+            .timeout, exitCode: 124,
+            message: "the script ran longer than the service's timeout\(limit) and was stopped")
+    }
+
     /// `nil` where the script ended well.
     ///
     /// - Parameter countsMemory: whether the sandbox would know if memory had run out.
@@ -44,11 +55,11 @@ struct JobFailure: Error {
             self.init(
                 .script(exitCode: 128 + signal), exitCode: 128 + signal, signal: signal, isOutOfMemory: hasMemory,
                 message: "the script was ended by signal \(signal)")
-        case .timedOut:
-            let limit = service.definition.timeout.map { " of \($0.shortText)" } ?? ""
+        case .timedOut: self.init(timeoutOf: service)
+        case .refused(let words):
             self.init(
-                .timeout, exitCode: 124,
-                message: "the script ran longer than the service's timeout\(limit) and was stopped")
+                .script(exitCode: 1), exitCode: 1, isOutOfMemory: hasMemory,
+                message: "the function answered with an error: \(words)")
         case .outOfMemory:
             self.init(
                 .script(exitCode: 137), exitCode: 137, signal: 9, isOutOfMemory: true,

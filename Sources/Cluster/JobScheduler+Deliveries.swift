@@ -17,6 +17,7 @@ extension JobScheduler {
     /// What decides when invocations of a service start, what waits for other storages included.
     func terms(of service: RegisteredService) -> AdmissionTerms {
         var terms = service.terms
+        if !instances.isAvailable { terms.instances = nil }
         state.withLock { state in
             let isHeld = state.deliveryLimit != nil && service.deliversElsewhere
             if isHeld { state.heldDeliverers.insert(service.name) } else { state.heldDeliverers.remove(service.name) }

@@ -1,4 +1,5 @@
 import Model
+import Sandboxes
 import Scheduling
 import ServiceLifecycle
 import Synchronization
@@ -9,12 +10,37 @@ extension JobScheduler {
     ///
     /// - Throws: `ClusterError` with `busy` where too many wait already, `unavailable` where the service is paused or the cluster
     ///   starts nothing, `stopping`, `invalid` where the demand exceeds the capacity; `CancellationError`; what `body` throws.
-    func withResources<T>(of service: RegisteredService, _ body: () async throws -> T) async throws -> T {
-        let number = try await acquire(service)
+    func withResources<T>(
+        of service: RegisteredService,
+        _ body: (Admission.Ticket) async throws -> T
+    ) async throws -> T {
+        let ticket = Admission.Ticket.run(try await acquire(service))
         let start = ContinuousClock.now
-        defer { decide { $0.ended(.run(number), after: ContinuousClock.now - start) } }
-        return try await body()
+        defer { decide { $0.ended(ticket, after: ContinuousClock.now - start) } }
+        return try await body(ticket)
     }
+
+    /// Takes a place for a run where an instance that is ready has one and nothing waits that should come first.
+    ///
+    /// Never waits. Whoever gets a place calls `leave`.
+    func enterAtOnce(_ name: ServiceName) -> (ticket: Admission.Ticket, instance: SandboxInstance)? {
+        let time = now
+        let seat = state.withLock { state -> (Admission.Ticket, InstanceID)? in
+            state.admission.now = time
+            state.nextRun += 1
+            guard let id = state.admission.startRunAtOnce(state.nextRun, of: name) else { return nil }
+            return (.run(state.nextRun), id)
+        }
+        guard let (ticket, id) = seat else { return nil }
+        guard let instance = instances.ready(id) else {
+            decide { $0.ended(ticket) }
+            return nil
+        }
+        return (ticket, instance)
+    }
+
+    /// Gives the place of a run back.
+    func leave(_ ticket: Admission.Ticket, after time: Duration) { decide { $0.ended(ticket, after: time) } }
 
     /// Refuses a run that could not start soon, before anything is done for it.
     ///

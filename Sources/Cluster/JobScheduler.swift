@@ -29,22 +29,28 @@ package final class JobScheduler: Service {
     private let store: ClusterState
     private let actions: AsyncStream<Admission.Action>
     let perform: AsyncStream<Admission.Action>.Continuation
-    private let execute: @Sendable (Int64) async -> Void
+    private let execute: @Sendable (Int64, JobScheduler) async -> Void
+    let instances: InstanceHost
+    /// The moment that `Admission` counts time from.
+    private let start = ContinuousClock.now
     /// How many synchronous runs may wait for room.
     let maximumWaitingRuns: Int
     /// How long running jobs may go on after the order to stop.
     private let grace: Duration
     private let logger: Logger
 
-    /// - Parameter shares: the weights of owners, at least 1; those without one have 1.
+    /// - Parameters:
+    ///   - shares: the weights of owners, at least 1; those without one have 1.
+    ///   - execute: executes a job, in the place that `seat(of:)` tells.
     package init(
         capacity: Resources,
         shares: [String: Int] = [:],
         store: ClusterState,
         maximumWaitingRuns: Int = 256,
         grace: Duration,
+        instances: InstanceHost,
         logger: Logger,
-        execute: @escaping @Sendable (Int64) async -> Void
+        execute: @escaping @Sendable (Int64, JobScheduler) async -> Void
     ) {
         state = Mutex(State(admission: Admission(capacity: capacity, weights: shares)))
         self.store = store
@@ -52,12 +58,14 @@ package final class JobScheduler: Service {
         self.grace = grace
         self.logger = logger
         self.execute = execute
+        self.instances = instances
         // Not more than one action a waiting job in the window, a run or a service.
         (actions, perform) = AsyncStream.makeStream(of: Admission.Action.self, bufferingPolicy: .unbounded)
     }
 
     package var capacity: Resources { state.withLock { $0.admission.capacity } }
-    package var free: Resources { state.withLock { $0.admission.free } }
+    /// What no invocation holds; instances without work give way.
+    package var free: Resources { state.withLock { $0.admission.available } }
 
     // MARK: What happened
 
@@ -85,7 +93,26 @@ package final class JobScheduler: Service {
     }
 
     func decide(_ change: (inout Admission) -> [Admission.Action]) {
-        for action in state.withLock({ change(&$0.admission) }) { perform.yield(action) }
+        let time = now
+        let actions = state.withLock { state in
+            state.admission.now = time
+            return change(&state.admission)
+        }
+        for action in actions {
+            // At once, for the stream of actions ends before the last instances do.
+            if case .endInstance(let id, _) = action { instances.end(id) } else { perform.yield(action) }
+        }
+    }
+
+    /// What `Admission` takes for the time.
+    var now: Duration { ContinuousClock.now - start }
+
+    /// The instance in which an invocation has its place; `nil` where it has a sandbox of its own.
+    func seat(of ticket: Admission.Ticket) -> InstanceID? { state.withLock { $0.admission.seat(of: ticket) } }
+
+    /// How many instances of a service work or start, and how many wait for work.
+    func instances(of service: ServiceName) -> (busy: Int, idle: Int) {
+        state.withLock { $0.admission.instances(of: service) }
     }
 
     // MARK: Running
@@ -93,11 +120,14 @@ package final class JobScheduler: Service {
     package func run() async throws {
         await withGracefulShutdownHandler {
             var timer: Task<Void, any Error>?
+            // Cancelled below; it does nothing but ask what time has brought.
+            let clock = Task { [self] in await expireInstances() }
             await withDiscardingTaskGroup { group in
                 for await action in actions { handle(action, in: &group) }
                 timer = graceTimer()
             }
             timer?.cancel()
+            clock.cancel()
         } onGracefulShutdown: { [self] in
             stop()
         }
@@ -116,7 +146,19 @@ package final class JobScheduler: Service {
             if let waiting { waiting.resume() } else { decide { $0.ended(.run(number)) } }
         case .load(let service, let after, let limit):
             group.addTask { [self] in await load(service, after: after, limit: limit) }
+        case .startInstance(let id, let service):
+            group.addTask { [self] in
+                await instances.live(id, of: service) { [self] in decide { $0.instanceReady(id) } }
+                decide { $0.instanceEnded(id) }
+                instances.forget(id)
+            }
+        case .endInstance(let id, _): instances.end(id)
         }
+    }
+
+    private func expireInstances() async {
+        // Ends with the cancellation.
+        while (try? await Task.sleep(for: .seconds(1))) != nil { decide { $0.expireInstances() } }
     }
 
     private func load(_ service: ServiceName, after: Int64, limit: Int) async {
@@ -135,7 +177,7 @@ package final class JobScheduler: Service {
     private func executeCancellably(_ job: Int64, of service: ServiceName) async {
         let task = state.withLock { state in
             // Awaited right below, and cancelled with this task or by `cancel`, which waits for the lock.
-            let task = Task { [execute] in await execute(job) }
+            let task = Task { [self] in await execute(job, self) }
             state.cancellations[job] = (service, { task.cancel() })
             return task
         }
@@ -167,12 +209,13 @@ package final class JobScheduler: Service {
 
     private func stop() {
         let waiting = state.withLock { state in
-            state.admission.stop()
             let waiting = state.waitingRuns.values.map(\.continuation)
             state.waitingRuns = [:]
             return waiting
         }
+        decide { $0.stop() }
         perform.finish()
+        instances.close()
         for continuation in waiting { continuation.resume(throwing: Self.stopping) }
     }
 

@@ -60,8 +60,9 @@ package struct Recovery: Sendable {
     private func removeFolders(keeping stagingOut: Set<String>) async throws {
         try await removeEvents()
         let live = try await state.unendedJobs()
-        let (work, deliveries) = (data.work, data.deliveries)
+        let (work, instances, deliveries) = (data.work, data.instances, data.deliveries)
         try await Folder.offload {
+            for entry in try Folder.entries(instances) { try Folder.remove(instances.appending(entry.name)) }
             for entry in try Folder.entries(work) where !stagingOut.contains(entry.name) {
                 try Folder.remove(work.appending(entry.name))
             }

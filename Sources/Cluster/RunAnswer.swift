@@ -29,11 +29,22 @@ package struct RunAnswer: Sendable {
         self.folder = folder
         keeper = FolderKeeper(folder)
         isFailure = true
-        contentType = "text/plain; charset=utf-8"
+        contentType = Self.textType
         let files = [Self.errorName, Self.outputName].map { Self.file($0, in: folder) }
-        let status = "exit status \(failure.exitCode ?? 1)\n"
+        content = .plain(before: Self.beginning(of: failure), files: files, after: "")
+    }
+
+    static let textType = "text/plain; charset=utf-8"
+
+    /// Of an answer that is what the function wrote.
+    static func outputType(_ form: RunDispatcher.Form) -> String {
+        form == .bytes ? "application/octet-stream" : textType
+    }
+
+    /// The status and, where the script cannot have said it, the reason.
+    static func beginning(of failure: JobFailure) -> String {
         let reason = failure.exitCode.map { $0 == 124 || $0 == 137 } ?? true ? "\(failure.message)\n" : ""
-        content = .plain(before: status + reason, files: files, after: "")
+        return "exit status \(failure.exitCode ?? 1)\n" + reason
     }
 
     init(_ response: SynchronousResponse, _ files: [Folder.FoundFile], form: RunDispatcher.Form, folder: WorkFolder) {
@@ -47,19 +58,19 @@ package struct RunAnswer: Sendable {
         case (.scriptOutput, .oscar):
             // OSCAR's supervisor prints the output, which adds a line feed.
             content = .plain(before: "", files: [Self.file(Self.outputName, in: folder)], after: "\n")
-            contentType = "text/plain; charset=utf-8"
+            contentType = Self.textType
         case (.file, .bytes):
             content = .plain(before: "", files: Array(files.prefix(1)), after: "")
             contentType = files.first.map { ContentType.guess(forName: $0.name) } ?? "application/octet-stream"
         case (.file, .oscar):
             content = files.first.map(Content.base64) ?? .plain(before: "", files: [], after: "")
-            contentType = "text/plain; charset=utf-8"
+            contentType = Self.textType
         case (.archive, .bytes):
             content = .archive(files, isBase64: false)
             contentType = "application/zip"
         case (.archive, .oscar):
             content = .archive(files, isBase64: true)
-            contentType = "text/plain; charset=utf-8"
+            contentType = Self.textType
         }
     }
 

@@ -17,17 +17,17 @@ package final class RunDispatcher: Sendable {
         case bytes
     }
 
-    private let data: DataDirectory
+    let data: DataDirectory
     private let stager: InputStager
     private let executor: JobExecutor
-    private let catalog: ServiceCatalog
+    let catalog: ServiceCatalog
     private let sandboxes: SandboxSet
-    private let scheduler: JobScheduler
+    let scheduler: JobScheduler
     private let maximumEvent: ByteCount
-    private let logger: Logger
-    private let timer = Timer(label: "apus_run_seconds")
-    private let succeeded = Counter(label: "apus_runs_total", dimensions: [("outcome", "succeeded")])
-    private let failed = Counter(label: "apus_runs_total", dimensions: [("outcome", "failed")])
+    let logger: Logger
+    let counts = RunMetrics()
+    /// Answers of small runs that somebody is about to fetch.
+    let kept = Mutex<[UInt64: RunAnswer]>([:])
 
     package init(
         data: DataDirectory,
@@ -68,20 +68,28 @@ package final class RunDispatcher: Sendable {
         do {
             let input = try await receive(body, form: form, for: service, in: folder)
             let start = ContinuousClock.now
-            let ending = try await scheduler.withResources(of: service) {
-                try await execute(service, id: id, input: input, in: folder)
+            let ending = try await Deadline.run(within: service.definition.timeout) { [self] isWaiting in
+                try await scheduler.withResources(of: service) { ticket in
+                    let place = InvocationPlace(ticket: ticket, scheduler: scheduler, sandboxes: sandboxes)
+                    try await place.wait()
+                    isWaiting.end()
+                    counts.waited(ContinuousClock.now - start)
+                    return try await execute(service, id: id, input: input, in: folder, place)
+                }
             }
-            timer.recordNanoseconds((ContinuousClock.now - start).nanoseconds)
+            counts.ended(after: ContinuousClock.now - start)
             return try await answer(ending, service, input, form: form, in: folder, run: (job, principal))
         } catch {
             try? await folder.remove()  // What stays is removed at the next start; the cause matters more.
-            failed.increment()
+            counts.failed.increment()
             throw Self.translate(error)
         }
     }
 
     private static func translate(_ error: any Error) -> any Error {
         switch error {
+        case let failure as JobFailure where failure.kind == .timeout:
+            ClusterError(code: .failed, message: failure.message)
         case let failure as JobFailure: ClusterError(code: .invalid, message: failure.message)
         case let error as SandboxError where error.code == .cancelled: CancellationError()
         case let error as SandboxError: ClusterError(code: .failed, message: error.message, cause: error)
@@ -125,18 +133,34 @@ package final class RunDispatcher: Sendable {
         _ service: RegisteredService,
         id: String,
         input: PreparedInput,
-        in folder: WorkFolder
+        in folder: WorkFolder,
+        _ place: InvocationPlace
     ) async throws -> JobFailure? {
         let invocation = input.invocation(of: service, id: id, in: folder)
+        let first = place.instance
+        do {
+            return try await execute(service, invocation, in: folder, place)
+        } catch let error as SandboxError where error.code == .instanceLost {
+            // Nothing was answered yet, so it may run again, once.
+            await place.move(from: first)
+            try await folder.clearOutput()
+            return try await execute(service, invocation, in: folder, place)
+        }
+    }
+
+    private func execute(
+        _ service: RegisteredService,
+        _ invocation: SandboxInvocation,
+        in folder: WorkFolder,
+        _ place: InvocationPlace
+    ) async throws -> JobFailure? {
         let output = try StreamFiles(in: folder.root, limit: executor.logs.limit)
         defer { output.close() }
-        let outcome = try await sandboxes.sandbox(for: service.sandbox).run(invocation) { piece in
-            await output.append(piece)
-        }
+        let (outcome, _) = try await place.run(invocation, of: service) { piece in await output.append(piece) }
         return JobFailure(outcome.ending, of: service) ?? output.overflow
     }
 
-    private func answer(
+    func answer(
         _ failure: JobFailure?,
         _ service: RegisteredService,
         _ input: PreparedInput,
@@ -149,11 +173,11 @@ package final class RunDispatcher: Sendable {
         ]
         defer { logger.info("run ended", metadata: metadata) }
         if let failure {
-            failed.increment()
+            counts.failed.increment()
             metadata["message"] = "\(failure.message)"
             return RunAnswer(failure: failure, folder: folder)
         }
-        succeeded.increment()
+        counts.succeeded.increment()
         let output = folder.output
         let files = try await Folder.offload { try Folder.files(below: output) }
         try await executor.stageOut(files, ofRun: run.name, of: service, principal: run.principal)

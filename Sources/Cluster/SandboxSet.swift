@@ -40,6 +40,9 @@ package struct SandboxSet: Sendable {
         runsAllAsProcesses ? .process : definition.sandbox ?? .container
     }
 
+    /// Whether instances can be kept warm here; if not, each invocation has a sandbox of its own.
+    package var hasInstances: Bool { process.capabilities.hasInstances }
+
     /// - Throws: `SandboxError` with `unavailable`.
     package func sandbox(for kind: SandboxKind) async throws(SandboxError) -> any Sandbox {
         switch kind {

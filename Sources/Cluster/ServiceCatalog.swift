@@ -27,8 +27,19 @@ package struct RegisteredService: Sendable {
         AdmissionTerms(
             demand: demand, owner: definition.owner, priority: definition.queue.priority,
             maximumParallel: definition.queue.maximumParallel, maximumRuns: definition.maximumRuns,
-            totalCPU: definition.totalCPULimit, totalMemory: definition.totalMemoryLimit, isPaused: pause != nil
+            totalCPU: definition.totalCPULimit, totalMemory: definition.totalMemoryLimit, isPaused: pause != nil,
+            instances: instanceTerms
         )
+    }
+
+    /// How its instances are kept; `nil` where each invocation has a sandbox of its own.
+    private var instanceTerms: InstanceTerms? {
+        let rules = definition.instances
+        guard !rules.isFresh else { return nil }
+        return InstanceTerms(
+            generation: version, minimum: definition.minimumInstances, maximum: definition.maximumInstances,
+            places: rules.concurrency * (rules.batch?.files ?? 1), idle: rules.idle,
+            maximumInvocations: rules.maximumInvocations, maximumAge: rules.maximumAge)
     }
 }
 

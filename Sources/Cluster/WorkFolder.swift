@@ -27,6 +27,15 @@ struct WorkFolder: Sendable {
         return folder
     }
 
+    /// Makes the output folder empty again.
+    func clearOutput() async throws {
+        let output = output
+        try await Folder.offload {
+            try Folder.remove(output)
+            try Folder.make(output)
+        }
+    }
+
     func remove() async throws {
         let root = root
         try await Folder.offload { try Folder.remove(root) }

@@ -10,9 +10,12 @@ package struct APIContext: RequestContext {
     package var principal: Principal = .anonymous
     /// The address that the request came from, without port.
     package let remoteAddress: String
+    /// The connection.
+    let channel: any Channel
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
         remoteAddress = source.channel.remoteAddress?.ipAddress ?? ""
     }
 }

@@ -94,16 +94,15 @@ struct InvocationRoutes: Sendable {
         let wantsBytes = request.headers[.accept]?.lowercased().contains("application/octet-stream") ?? false
         let start = ContinuousClock.now
         let answer: RunAnswer
+        let (gateway, body, principal) = (gateway, request.body, context.principal.name)
         do {
-            answer = try await request.body.consumeWithCancellationOnInboundClose { body in
+            answer = try await ConnectionWatch.during(context.channel) {
                 let form: RunDispatcher.Form = wantsBytes ? .bytes : .oscar
                 guard let key else {
-                    return try await gateway.runs.run(
-                        service, body: body, form: form, principal: context.principal.name)
+                    return try await gateway.runs.run(service, body: body, form: form, principal: principal)
                 }
                 let digested = DigestedBody(body)
-                let answer = try await gateway.runs.run(
-                    service, body: digested, form: form, principal: context.principal.name)
+                let answer = try await gateway.runs.run(service, body: digested, form: form, principal: principal)
                 // An answer that cannot be read is not kept; who asks again is told so.
                 let kept = try? await answer.kept(atMost: RunKeys.largestAnswer)
                 gateway.runKeys.answered(key, of: service, digest: digested.digest.value, kept)
@@ -114,8 +113,6 @@ struct InvocationRoutes: Sendable {
         }
         var response = Response(status: answer.isFailure ? .internalServerError : .ok, body: Self.body(of: answer))
         response.headers[.contentType] = answer.contentType
-        // Watching for the client's leave takes the connection's input, so Hummingbird closes it; the client must not use it again.
-        response.headers[.connection] = "close"
         if let header = Self.durationHeader {
             response.headers[header] = "\(Double((ContinuousClock.now - start).nanoseconds) / 1e9)"
         }

@@ -15,12 +15,12 @@ package enum S3Server {
     /// - Parameters:
     ///   - hot: whom to ask for answers that are in memory already, and the name that answers give the server;
     ///     `nil` for nobody.
-    ///   - behindDecoder: makes a handler that sees each connection's requests before the responder does, and may keep
+    ///   - behindDecoder: makes handlers that see each connection's requests before the responder does, and may keep
     ///     some of them, or the connection; called on the connection's event loop.
     ///   - idleTimeout: after which a silent connection is closed; `nil` for never.
     package static func http1(
         hot: (responder: S3Responder, serverName: String)? = nil,
-        behindDecoder: (@Sendable (any Channel) -> any RemovableChannelHandler & ChannelInboundHandler)? = nil,
+        behindDecoder: (@Sendable (any Channel) -> [any RemovableChannelHandler])? = nil,
         idleTimeout: TimeAmount? = .seconds(120)
     ) -> HTTPServerBuilder {
         HTTPServerBuilder { responder in
@@ -48,7 +48,7 @@ package enum S3Server {
 /// A connection that is served on its event loop's thread, and that takes outbound events.
 private struct LoopBoundChannel: ServerChildChannel {
     let hot: (responder: S3Responder, serverName: String)?
-    let behindDecoder: (@Sendable (any Channel) -> any RemovableChannelHandler & ChannelInboundHandler)?
+    let behindDecoder: (@Sendable (any Channel) -> [any RemovableChannelHandler])?
     let http: HTTP1Channel
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
@@ -63,7 +63,7 @@ private struct LoopBoundChannel: ServerChildChannel {
                     leftOverBytesStrategy: .forwardBytes, limitConfiguration: Self.limits(http.configuration))
                 let handler = ByteToMessageHandler(decoder)
                 try pipeline.addHandler(handler, position: .after(old.handler))
-                try pipeline.addHandler(behindDecoder(channel), position: .after(handler))
+                try pipeline.addHandlers(behindDecoder(channel), position: .after(handler))
                 return pipeline.removeHandler(context: old).map { value }
             } catch {
                 return channel.eventLoop.makeFailedFuture(error)

@@ -7,13 +7,15 @@ struct ContainerConfiguration: Sendable {
     static let outputPath = "/tmp/apus-output"
     static let configPath = "/oscar/config"
 
+    typealias Bind = (inside: String, outside: FilePath, isWritable: Bool)
+
     var rootFileSystem: FilePath
     var defaults: ImageDefaults
     var environment: [String: String]
     /// The process, from its path on.
     var arguments: [String]
     /// Bind mounts beside the usual ones: path inside, path outside, whether it can be written.
-    var binds: [(inside: String, outside: FilePath, isWritable: Bool)]
+    var binds: [Bind]
     /// The network namespace to join; `nil` makes a new one, with loopback only.
     var network: FilePath?
     /// The runtime's own control group, relative to ours; `nil` where the runtime makes none.

@@ -16,17 +16,21 @@ package final class ContainerSandbox: Sandbox {
         package var processLimit: Int
         /// How many shells wait for the next invocation; each takes about 1 MiB.
         package var waitingShells: Int
+        /// The first process of instances; `nil` where there is none, and no instances then.
+        package var initProgram: FilePath?
 
         package init(
             dataDirectory: FilePath,
             network: SandboxNetwork = .outbound,
             processLimit: Int = 4096,
-            waitingShells: Int = 2
+            waitingShells: Int = 2,
+            initProgram: FilePath? = InitProgram.find()
         ) {
             self.dataDirectory = dataDirectory
             self.network = network
             self.processLimit = processLimit
             self.waitingShells = waitingShells
+            self.initProgram = initProgram
         }
     }
 
@@ -36,7 +40,7 @@ package final class ContainerSandbox: Sandbox {
 
     let scope: String
     let runtime: ContainerRuntime
-    private let settings: Settings
+    let settings: Settings
     private let groups: ControlGroups
     private let pool: ShellPool
     private let networks: ContainerNetworks?
@@ -90,6 +94,7 @@ package final class ContainerSandbox: Sandbox {
             )
             let sentences = [
                 "Scripts run in containers of \(runtime.program).", offer.sentence, network.sentence,
+                InitProgram.sentence(settings.initProgram),
             ]
             return ContainerSandbox(
                 settings, images, scope, runtime, groups, waiting: settings.waitingShells, networks: network.networks,
@@ -117,7 +122,8 @@ package final class ContainerSandbox: Sandbox {
         (self.settings, self.images, self.scope, self.runtime) = (settings, images, scope, runtime)
         (self.groups, self.networks) = (groups, networks)
         capabilities = SandboxCapabilities(
-            enforcesLimits: true, network: networks == nil ? .none : .outbound, sentences: sentences
+            enforcesLimits: true, network: networks == nil ? .none : .outbound,
+            hasInstances: settings.initProgram != nil, sentences: sentences
         )
         let unshare = SystemFiles.program("unshare") ?? "/usr/bin/unshare"
         pool = ShellPool(
@@ -203,42 +209,76 @@ extension ContainerSandbox {
         _ files: FilePath,
         _ output: @escaping @Sendable (SandboxOutput) async -> Void
     ) async throws(SandboxError) -> SandboxOutcome {
-        let network = try await networks?.take()
-        defer { if let network { networks?.giveBack(network) } }
-        var defaults = defaults
-        if !defaults.workingDirectory.hasPrefix("/") { defaults.workingDirectory = "/" }
-        let places = ContainerPlaces(directory: invocation.workDirectory)
-        var binds: [(inside: String, outside: FilePath, isWritable: Bool)] = [
-            ("/tmp", places.temporary, true),
-            (ContainerConfiguration.inputPath, invocation.inputDirectory, true),
-            (ContainerConfiguration.outputPath, invocation.outputDirectory, true),
-            (ContainerConfiguration.configPath, invocation.configDirectory, false),
-        ]
-        if let file = network?.nameServers { binds.append(("/etc/resolv.conf", file, false)) }
-        let configuration = ContainerConfiguration(
-            rootFileSystem: places.root, defaults: defaults, environment: environment(invocation, defaults),
-            arguments: ContainerConfiguration.arguments(script: "\(ContainerConfiguration.configPath)/script.sh"),
-            binds: binds, network: network?.namespace, groupPath: nil
-        )
-        let userID = defaults.userID
-        return try await start(invocation, configuration, places, lower: files, output) {
-            if !SystemFiles.exists(files.appending("root")) {
-                try SystemFiles.makeDirectory(places.upper.appending("root"), mode: 0o700)
+        try await withNetwork { network throws(SandboxError) in
+            let places = ContainerPlaces(directory: invocation.workDirectory)
+            let configuration = configuration(
+                places, defaults, environment: environment(invocation, defaults),
+                arguments: ContainerConfiguration.arguments(script: "\(ContainerConfiguration.configPath)/script.sh"),
+                binds: [
+                    (ContainerConfiguration.inputPath, invocation.inputDirectory, true),
+                    (ContainerConfiguration.outputPath, invocation.outputDirectory, true),
+                    (ContainerConfiguration.configPath, invocation.configDirectory, false),
+                ],
+                network: network
+            )
+            let userID = defaults.userID
+            return try await start(invocation, configuration, places, lower: files, output) {
+                try Self.makeHome(places, files)
+                guard userID != 0 else { return }
+                // What the image's user must reach; the directories above them stay closed.
+                try SystemFiles.changeMode(invocation.inputDirectory, 0o755)
+                try SystemFiles.changeMode(invocation.outputDirectory, 0o777)
+                try SystemFiles.changeMode(invocation.configDirectory, 0o755)
             }
-            guard userID != 0 else { return }
-            // What the image's user must reach; the directories above them stay closed.
-            try SystemFiles.changeMode(invocation.inputDirectory, 0o755)
-            try SystemFiles.changeMode(invocation.outputDirectory, 0o777)
-            try SystemFiles.changeMode(invocation.configDirectory, 0o755)
         }
     }
 
-    private func environment(_ invocation: SandboxInvocation, _ defaults: ImageDefaults) -> [String: String] {
+    /// Calls the body with a network, which the next container gets afterwards.
+    func withNetwork<Value>(
+        _ body: (ContainerNetworks.Network?) async throws(SandboxError) -> Value
+    ) async throws(SandboxError) -> Value {
+        let network = try await networks?.take()
+        defer { if let network { networks?.giveBack(network) } }
+        return try await body(network)
+    }
+
+    /// What a container is made of beside what it is for.
+    func configuration(
+        _ places: ContainerPlaces,
+        _ defaults: ImageDefaults,
+        environment: [String: String],
+        arguments: [String],
+        binds: [ContainerConfiguration.Bind],
+        network: ContainerNetworks.Network?
+    ) -> ContainerConfiguration {
+        var defaults = defaults
+        if !defaults.workingDirectory.hasPrefix("/") { defaults.workingDirectory = "/" }
+        var binds = [("/tmp", places.temporary, true)] + binds
+        if let file = network?.nameServers { binds.append(("/etc/resolv.conf", file, false)) }
+        return ContainerConfiguration(
+            rootFileSystem: places.root, defaults: defaults, environment: environment, arguments: arguments,
+            binds: binds, network: network?.namespace, groupPath: nil
+        )
+    }
+
+    /// Makes the home directory of the user 0 where the image has none.
+    static func makeHome(_ places: ContainerPlaces, _ files: FilePath) throws(Errno) {
+        guard !SystemFiles.exists(files.appending("root")) else { return }
+        try SystemFiles.makeDirectory(places.upper.appending("root"), mode: 0o700)
+    }
+
+    /// The variables that the image sets, and a path in any case.
+    func imageEnvironment(_ defaults: ImageDefaults) -> [String: String] {
         var environment = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
         for variable in defaults.environment {
             let parts = variable.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if parts.count == 2, !parts[0].isEmpty { environment[String(parts[0])] = String(parts[1]) }
         }
+        return environment
+    }
+
+    private func environment(_ invocation: SandboxInvocation, _ defaults: ImageDefaults) -> [String: String] {
+        var environment = imageEnvironment(defaults)
         let home = environment["HOME"] ?? (defaults.userID == 0 ? "/root" : "/tmp")
         environment.merge(invocation.environment) { $1 }
         let own = invocation.variables(
@@ -249,11 +289,12 @@ extension ContainerSandbox {
     }
 
     /// Makes the bundle, and runs it to its end.
-    private func start(
+    func start(
         _ invocation: SandboxInvocation,
         _ configuration: ContainerConfiguration,
         _ places: ContainerPlaces,
         lower: FilePath,
+        memory: InstanceMemory? = nil,
         _ output: @escaping @Sendable (SandboxOutput) async -> Void,
         prepare: @escaping @Sendable () throws -> Void
     ) async throws(SandboxError) -> SandboxOutcome {
@@ -285,6 +326,7 @@ extension ContainerSandbox {
         run.codesTellSignals = true
         run.startAllowance = .milliseconds(100)
         run.killsAreCountedBelow = runtime.family == .runc
+        memory?.use(run)
         let commands = runtime.commands(places, lower: lower, name: name, state: state, input: invocation.standardInput)
         let result: Result<SandboxOutcome, SandboxError>
         do throws(SandboxError) { result = .success(try await run.finish(commands: commands, output: output)) } catch {

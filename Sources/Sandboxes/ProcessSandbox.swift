@@ -20,19 +20,23 @@ package final class ProcessSandbox: Sandbox {
         package var usesControlGroups: Bool
         /// What every script sees beside its service's variables; `PATH` and `LANG` of the machine unless set otherwise.
         package var environment: [String: String]
+        /// The first process of instances; `nil` where there is none, and no instances then.
+        package var initProgram: FilePath?
 
         package init(
             dataDirectory: FilePath,
             processLimit: Int = 4096,
             waitingShells: Int = 2,
             usesControlGroups: Bool = true,
-            environment: [String: String]? = nil
+            environment: [String: String]? = nil,
+            initProgram: FilePath? = InitProgram.find()
         ) {
             self.dataDirectory = dataDirectory
             self.processLimit = processLimit
             self.waitingShells = waitingShells
             self.usesControlGroups = usesControlGroups
             self.environment = environment ?? Self.basicEnvironment()
+            self.initProgram = initProgram
         }
 
         /// What of the machine's environment a script sees.
@@ -48,8 +52,8 @@ package final class ProcessSandbox: Sandbox {
     package let kind = SandboxKind.process
     package let capabilities: SandboxCapabilities
 
-    private let settings: Settings
-    private let scope: String
+    let settings: Settings
+    let scope: String
     private let groups: ControlGroups?
     private let pool: ShellPool
 
@@ -60,8 +64,11 @@ package final class ProcessSandbox: Sandbox {
         let offer = ControlGroups.offer(name: "apus-\(scope)-p", wanted: settings.usesControlGroups)
         groups = offer.groups
         capabilities = SandboxCapabilities(
-            enforcesLimits: offer.groups != nil, network: .host,
-            sentences: ["Scripts run as processes of this machine.", offer.sentence]
+            enforcesLimits: offer.groups != nil, network: .host, hasInstances: settings.initProgram != nil,
+            sentences: [
+                "Scripts run as processes of this machine.", offer.sentence,
+                InitProgram.sentence(settings.initProgram),
+            ]
         )
         pool = ShellPool(
             size: settings.waitingShells, command: ["/bin/sh"],
@@ -82,25 +89,42 @@ package final class ProcessSandbox: Sandbox {
         output: @escaping @Sendable (SandboxOutput) async -> Void
     ) async throws(SandboxError) -> SandboxOutcome {
         try invocation.checkForm()
-        let places = Places(invocation)
+        let places = ProcessPlaces(invocation)
+        let mark = "\(scope)/\(invocation.id)"
+        return try await carryOut(invocation, places, mark: mark, memory: nil, output: output) {
+            commands(invocation, places, mark: mark)
+        }
+    }
+
+    /// Makes the directories, and runs the commands to their end in a control group of their own.
+    ///
+    /// - Parameter commands: end with an `exec`.
+    func carryOut(
+        _ invocation: SandboxInvocation,
+        _ places: ProcessPlaces,
+        mark: String,
+        memory: InstanceMemory?,
+        output: @escaping @Sendable (SandboxOutput) async -> Void,
+        commands: () -> String
+    ) async throws(SandboxError) -> SandboxOutcome {
         let shell: ScriptProcess
         do {
-            try places.make(invocation)
+            try places.make()
             shell = try pool.take()
         } catch {
             throw SandboxError(
                 .startFailed, "\(invocation.workDirectory) or a control group could not be made", cause: error)
         }
         pool.refillSoon()
-        let marked = MarkedProcesses(mark: "\(scope)/\(invocation.id)")
         let run = SandboxRun(
             shell: shell, invocation: invocation,
             limits: ResourceLimits(
                 cpu: invocation.cpu, memory: invocation.memory, processes: settings.processLimit
             ),
-            failureFile: places.failure, marked: shell.group == nil ? marked : nil
+            failureFile: places.failure, marked: shell.group == nil ? MarkedProcesses(mark: mark) : nil
         )
-        return try await run.finish(commands: commands(invocation, places, mark: marked.mark), output: output)
+        memory?.use(run)
+        return try await run.finish(commands: prologue(invocation, places) + commands(), output: output)
     }
 
     package func removeLeftovers() async {
@@ -114,7 +138,17 @@ package final class ProcessSandbox: Sandbox {
         await groups?.removeRoots()
     }
 
-    private func commands(_ invocation: SandboxInvocation, _ places: Places, mark: String) -> String {
+    private func prologue(_ invocation: SandboxInvocation, _ places: ProcessPlaces) -> String {
+        var text = SandboxRun.prologue(failureFile: places.failure)
+        text += "ulimit -c 0\n"
+        if groups == nil, invocation.memory > .zero {
+            // Private writable memory of each process: what comes nearest to a limit on a machine without control groups.
+            text += "ulimit -d \(invocation.memory.bytes / 1024)\n"
+        }
+        return text
+    }
+
+    private func commands(_ invocation: SandboxInvocation, _ places: ProcessPlaces, mark: String) -> String {
         var environment = settings.environment.merging(invocation.environment) { $1 }
         let own = invocation.variables(
             input: invocation.inputDirectory.string, output: invocation.outputDirectory.string,
@@ -122,13 +156,7 @@ package final class ProcessSandbox: Sandbox {
         )
         environment.merge(own) { $1 }
         environment[MarkedProcesses.variable] = mark
-        var text = SandboxRun.prologue(failureFile: places.failure)
-        text += "cd \(ShellText.quoted(places.home.string)) || fail 'its directory is not there'\n"
-        text += "ulimit -c 0\n"
-        if groups == nil, invocation.memory > .zero {
-            // Private writable memory of each process: what comes nearest to a limit on a machine without control groups.
-            text += "ulimit -d \(invocation.memory.bytes / 1024)\n"
-        }
+        var text = "cd \(ShellText.quoted(places.home.string)) || fail 'its directory is not there'\n"
         var others: [String] = []
         for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
             if ShellText.isVariableName(name) {
@@ -144,8 +172,8 @@ package final class ProcessSandbox: Sandbox {
     }
 }
 
-/// The private directories of one invocation.
-private struct Places: Sendable {
+/// The private directories of one invocation, or of an instance.
+struct ProcessPlaces: Sendable {
     let home: FilePath
     let temporary: FilePath
     let failure: FilePath
@@ -156,7 +184,7 @@ private struct Places: Sendable {
         failure = invocation.workDirectory.appending("start-failed")
     }
 
-    func make(_ invocation: SandboxInvocation) throws(Errno) {
+    func make() throws(Errno) {
         try SystemFiles.makeDirectory(home, mode: 0o700)
         try SystemFiles.makeDirectory(temporary, mode: 0o700)
     }

@@ -38,6 +38,20 @@ package protocol Sandbox: Sendable {
         output: @escaping @Sendable (SandboxOutput) async -> Void
     ) async throws(SandboxError) -> SandboxOutcome
 
+    /// Starts a sandbox that is kept for many invocations, and returns when it takes the first one.
+    ///
+    /// When the task is cancelled, what was started is ended. What the instance is to be rid of in the end is its caller's:
+    /// `SandboxInstance.stop`, then the directory.
+    ///
+    /// - Parameter log: takes what the instance itself says: in script mode nothing ordinary; in the others what the program
+    ///   writes to its standard error, and what it writes beside its answers.
+    /// - Throws: `.unavailable` (also where `capabilities.hasInstances` is false), `.invalid`, `.imageMissing`,
+    ///   `.imageBroken`, `.startFailed`, `.cancelled`.
+    func startInstance(
+        _ specification: InstanceSpecification,
+        log: @escaping @Sendable (SandboxOutput) async -> Void
+    ) async throws(SandboxError) -> SandboxInstance
+
     /// Ends and removes what an earlier Apus on the same data directory left behind when it was killed: processes,
     /// mounts, control groups. Call it once at start, before the first run.
     func removeLeftovers() async
@@ -52,6 +66,8 @@ package struct SandboxCapabilities: Sendable, Hashable {
     package var enforcesLimits: Bool
     /// Which network the script sees.
     package var network: SandboxNetwork
+    /// Whether sandboxes can be kept for further invocations: whether `apus-init` is there.
+    package var hasInstances: Bool
     /// One sentence each, for the log at start and for `system/info`: runtime, limits, network.
     package var sentences: [String]
 }

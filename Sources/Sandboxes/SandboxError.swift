@@ -16,6 +16,8 @@ package struct SandboxError: Error, Sendable, CustomStringConvertible {
         case startFailed
         /// The task was cancelled; the script was ended.
         case cancelled
+        /// The instance has ended before it gave an answer.
+        case instanceLost
     }
 
     package let code: Code

@@ -93,6 +93,8 @@ package struct SandboxOutcome: Sendable, Hashable {
         case timedOut
         /// Ended because it needed more than its memory.
         case outOfMemory
+        /// The program of a resident instance answered that it could not do it, with these words.
+        case refused(String)
     }
 
     package let ending: Ending

@@ -27,6 +27,7 @@ extension Admission {
         refill(&actions)
         var hasPlace = true
         while hasPlace { hasPlace = startOne(&actions) }
+        if !kept.isEmpty { startAhead(&actions) }
         return actions
     }
 
@@ -34,20 +35,22 @@ extension Admission {
     private mutating func startOne(_ actions: inout [Action]) -> Bool {
         let candidates = candidates()
         let runComesFirst = candidates.isEmpty || runStreak < patience.runStreak
-        if runComesFirst, let (name, demand) = nextRun() {
+        if runComesFirst, let (name, need) = nextRun() {
             // A run that waits for room goes first: jobs would keep the room taken for ever.
-            guard demand.fits(in: free), let run = lines[name]?.runs.popFirst() else { return false }
+            guard makeRoom(for: need, &actions), let run = lines[name]?.runs.popFirst() else { return false }
             if lines[name]?.runs.isEmpty != false { withRuns.remove(name) }
             if !candidates.isEmpty { runStreak += 1 }
-            start(.run(run), of: name)
+            start(.run(run), of: name, need, &actions)
             lines[name]?.lastRun = turn
             for candidate in candidates { lines[candidate.name]?.passes += 1 }
             actions.append(.startRun(run))
             return true
         }
-        guard let name = nextJob(candidates), let job = lines[name]?.waiting.popFirst() else { return false }
+        guard let (name, need) = nextJob(candidates, &actions), let job = lines[name]?.waiting.popFirst() else {
+            return false
+        }
         runStreak = 0
-        start(.job(job), of: name)
+        start(.job(job), of: name, need, &actions)
         lines[name]?.passes = 0
         lines[name]?.misfits = 0
         lines[name]?.lastTurn = turn
@@ -56,28 +59,35 @@ extension Admission {
         return true
     }
 
-    private mutating func start(_ ticket: Ticket, of name: ServiceName) {
+    mutating func start(_ ticket: Ticket, of name: ServiceName, _ need: Need, _ actions: inout [Action]) {
         guard let terms = lines[name]?.terms else { return }
         turn += 1
         let charge = shares.start(terms.owner, terms.demand, expected: lines[name]?.meanSeconds ?? 1)
-        held[ticket] = Held(service: name, owner: terms.owner, demand: terms.demand, charge: charge)
-        lines[name]?.underWay.add(terms.demand, isRun: ticket.isRun)
-        free = free - terms.demand
+        var taken = Resources.zero
+        if let offer = need.offer, let instances = terms.instances {
+            let (id, isNew) = pool.seat(ticket, offer, name, demand: terms.demand, instances, now: now)
+            if isNew { actions.append(.startInstance(id, name)) }
+        } else {
+            taken = terms.demand
+        }
+        held[ticket] = Held(service: name, owner: terms.owner, demand: terms.demand, taken: taken, charge: charge)
+        lines[name]?.underWay.add(taken, isRun: ticket.isRun)
+        rest = rest - taken
     }
 
     // MARK: Runs
 
     /// The service whose run goes next: who has waited longest for a turn, and may have one more.
-    private func nextRun() -> (ServiceName, Resources)? {
-        var best: (lastRun: UInt64, name: ServiceName, demand: Resources)?
+    private func nextRun() -> (ServiceName, Need)? {
+        var best: (lastRun: UInt64, name: ServiceName, need: Need)?
         for name in withRuns {
             guard let line = lines[name], !line.terms.isPaused, line.terms.demand.fits(in: capacity),
-                line.terms.limit(under: line.underWay, isRun: true) == nil
+                case .success(let need) = need(of: name, line, isRun: true)
             else { continue }
             if let best, (best.lastRun, best.name) <= (line.lastRun, name) { continue }
-            best = (line.lastRun, name, line.terms.demand)
+            best = (line.lastRun, name, need)
         }
-        return best.map { ($0.name, $0.demand) }
+        return best.map { ($0.name, $0.need) }
     }
 
     // MARK: Jobs
@@ -86,14 +96,16 @@ extension Admission {
     private mutating func candidates() -> [Rank] {
         shares.setPresent(
             Set(active.compactMap { name in lines[name].flatMap { $0.terms.isPaused ? nil : $0.terms.owner } }))
-        let eligible = active.filter { name in lines[name].map(isEligible) ?? false }
+        let eligible = active.filter { name in lines[name].map { isEligible(name, $0) } ?? false }
         let count = eligible.count
         return eligible.compactMap { name in lines[name].map { rank(name, $0, among: count) } }
     }
 
-    private func isEligible(_ line: Line) -> Bool {
-        !line.waiting.isEmpty && !line.terms.isPaused && line.terms.demand.fits(in: capacity)
-            && line.terms.limit(under: line.underWay, isRun: false) == nil
+    private func isEligible(_ name: ServiceName, _ line: Line) -> Bool {
+        guard !line.waiting.isEmpty, !line.terms.isPaused, line.terms.demand.fits(in: capacity),
+            case .success = need(of: name, line, isRun: false)
+        else { return false }
+        return true
     }
 
     private func rank(_ name: ServiceName, _ line: Line, among services: Int) -> Rank {
@@ -106,23 +118,24 @@ extension Admission {
     }
 
     /// The service whose next job starts now, if any; remembers who was passed over.
-    private mutating func nextJob(_ candidates: [Rank]) -> ServiceName? {
-        var chosen: Rank?
+    private mutating func nextJob(_ candidates: [Rank], _ actions: inout [Action]) -> (ServiceName, Need)? {
+        var chosen: (rank: Rank, need: Need)?
         var urgent: Rank?
         for candidate in candidates {
             if candidate.urgency > 0, urgent.map({ candidate < $0 }) ?? true { urgent = candidate }
-            guard chosen.map({ candidate < $0 }) ?? true, lines[candidate.name]?.terms.demand.fits(in: free) == true
+            guard chosen.map({ candidate < $0.rank }) ?? true, let line = lines[candidate.name],
+                case .success(let need) = need(of: candidate.name, line, isRun: false), fitsInSpare(need.resources)
             else { continue }
-            chosen = candidate
+            chosen = (candidate, need)
         }
         // Room is kept for what has waited too long.
-        if let urgent, urgent.name != chosen?.name { return nil }
-        guard let chosen else { return nil }
-        for candidate in candidates where candidate.name != chosen.name {
+        if let urgent, urgent.name != chosen?.rank.name { return nil }
+        guard let (rank, need) = chosen, makeRoom(for: need, &actions) else { return nil }
+        for candidate in candidates where candidate.name != rank.name {
             lines[candidate.name]?.passes += 1
-            if candidate < chosen { lines[candidate.name]?.misfits += 1 }
+            if candidate < rank { lines[candidate.name]?.misfits += 1 }
         }
-        return chosen.name
+        return (rank.name, need)
     }
 
     // MARK: The queue on disk

@@ -52,7 +52,14 @@ extension Admission {
         if line?.terms.isPaused == true { return .paused }
         if let hold { return .held(hold) }
         if !isFirst { return .behindOthersOfItsService }
-        if let line, let limit = line.terms.limit(under: line.underWay, isRun: false) { return .atLimit(limit) }
+        var demand = demand
+        if let line {
+            switch need(of: service, line, isRun: false) {
+            case .failure(let cause): return .atLimit(cause.limit)
+            // A job may wait on its old terms.
+            case .success(let need): if need.offer != nil { demand = need.resources }
+            }
+        }
         if !demand.fits(in: free) { return .lacksResources(demand: demand, free: free, capacity: capacity) }
         return .awaitsItsTurn
     }

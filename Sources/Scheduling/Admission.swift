@@ -24,6 +24,10 @@ package struct Admission: Sendable {
         case startRun(RunNumber)
         /// Read the oldest waiting jobs of that service after that number, at most so many, and call `loaded`.
         case load(ServiceName, after: JobNumber, limit: Int)
+        /// Start this instance; call `instanceReady`, and `instanceEnded` when nothing of it is left.
+        case startInstance(InstanceID, ServiceName)
+        /// End this instance, which no invocation is in.
+        case endInstance(InstanceID, InstanceEnding)
     }
 
     /// How many jobs of a service are read at once.
@@ -54,6 +58,10 @@ package struct Admission: Sendable {
         var lastRun: UInt64 = 0
         /// How long an invocation takes, from those that ended, in seconds; `nil` before the first.
         var meanSeconds: Double?
+        /// Instances in a row that ended before they were ready.
+        var failedStarts = 0
+        /// No instance is started ahead of work before that time.
+        var startsAheadFrom = Duration.zero
 
         init(terms: AdmissionTerms) { self.terms = terms }
 
@@ -72,12 +80,20 @@ package struct Admission: Sendable {
         let service: ServiceName
         let owner: String
         let demand: Resources
+        /// What it holds itself, rather than its instance.
+        let taken: Resources
         let charge: Double
     }
 
     package let capacity: Resources
     package let patience: Patience
-    package internal(set) var free: Resources
+    /// What invocations without instances leave.
+    var rest: Resources
+    var pool = InstancePool()
+    /// The time since some moment; the shell sets it before it tells what happened.
+    package var now = Duration.zero
+    /// Services with instances that are kept though nothing is to be done.
+    var kept: Set<ServiceName> = []
     var lines: [ServiceName: Line] = [:]
     /// Services of which jobs wait or may wait.
     var active: Set<ServiceName> = []
@@ -105,9 +121,12 @@ package struct Admission: Sendable {
     package init(capacity: Resources, patience: Patience = Patience(), weights: [String: Int] = [:]) {
         self.capacity = capacity
         self.patience = patience
-        free = capacity
+        rest = capacity
         shares = FairShare(capacity: capacity, weights: weights)
     }
+
+    /// Neither held by an invocation nor by an instance.
+    package var free: Resources { rest - pool.held }
 
     /// How many invocations hold resources now.
     package var runningCount: Int { held.count }
@@ -130,15 +149,19 @@ package struct Admission: Sendable {
         if lines[name] == nil {
             var line = Line(terms: terms)
             for (ticket, held) in held where held.service == name {
-                line.underWay.add(held.demand, isRun: ticket.isRun)
+                line.underWay.add(held.taken, isRun: ticket.isRun)
             }
             line.lastTurn = turn
             lines[name] = line
         } else {
+            if lines[name]?.terms.instances != terms.instances { lines[name]?.startsAheadFrom = .zero }
             lines[name]?.terms = terms
         }
+        let generation = terms.isPaused ? nil : terms.instances?.generation
+        if generation != nil, terms.instances?.minimum ?? 0 > 0 { kept.insert(name) } else { kept.remove(name) }
+        let ends = pool.drain(name, keeping: generation)
         active.insert(name)
-        return admit()
+        return ends.map(Action.end) + admit()
     }
 
     /// A service is gone; its waiting jobs are no concern any more.
@@ -148,6 +171,8 @@ package struct Admission: Sendable {
         let runs = lines.removeValue(forKey: name)?.runs ?? []
         active.remove(name)
         withRuns.remove(name)
+        kept.remove(name)
+        let ends = pool.drain(name, keeping: nil)
         if !runs.isEmpty {
             var rest = Line(terms: AdmissionTerms(demand: .zero))
             rest.runs = runs
@@ -155,7 +180,7 @@ package struct Admission: Sendable {
             lines[name] = rest
             withRuns.insert(name)
         }
-        return admit()
+        return ends.map(Action.end) + admit()
     }
 
     /// New jobs of that service are on disk.
@@ -233,25 +258,32 @@ package struct Admission: Sendable {
     /// - Parameter time: how long it took; `nil` where nobody measured.
     package mutating func ended(_ ticket: Ticket, after time: Duration? = nil) -> [Action] {
         guard let held = held.removeValue(forKey: ticket) else { return [] }
-        free = free + held.demand
-        lines[held.service]?.underWay.remove(held.demand, isRun: ticket.isRun)
+        rest = rest + held.taken
+        lines[held.service]?.underWay.remove(held.taken, isRun: ticket.isRun)
+        let end = pool.left(ticket, lines[held.service]?.terms.instances, now: now).map(Action.end)
         if let time {
             let seconds = time / .seconds(1)
             shares.end(held.owner, held.demand, charged: held.charge, seconds: seconds)
             lines[held.service]?.note(seconds: seconds)
         }
+        let ends = end.map { [$0] } ?? []
         if case .job(let job) = ticket, lines[held.service]?.foundUnderWay.remove(job) != nil {
-            return jobReturned(to: held.service)
+            return ends + jobReturned(to: held.service)
         }
-        return admit()
+        return ends + admit()
     }
 
     /// Starts nothing for that reason, or starts again where it is `nil`.
     package mutating func hold(for reason: String?) -> [Action] {
         hold = reason
-        return admit()
+        // Whatever it is that is short: what does no work gives its part back.
+        let ends = reason == nil ? [] : pool.endIdle(.reclaimed)
+        return ends.map(Action.end) + admit()
     }
 
-    /// From now on nothing starts.
-    package mutating func stop() { isStopping = true }
+    /// From now on nothing starts, and instances end with their last invocation.
+    package mutating func stop() -> [Action] {
+        isStopping = true
+        return pool.stop().map(Action.end)
+    }
 }

@@ -17,6 +17,8 @@ package struct AdmissionTerms: Sendable, Hashable {
     package var totalMemory: ByteCount?
     /// Nothing of a paused service starts.
     package var isPaused: Bool
+    /// How instances are kept; `nil` where each invocation has a sandbox of its own.
+    package var instances: InstanceTerms?
 
     package init(
         demand: Resources,
@@ -26,7 +28,8 @@ package struct AdmissionTerms: Sendable, Hashable {
         maximumRuns: Int? = nil,
         totalCPU: MilliCPU? = nil,
         totalMemory: ByteCount? = nil,
-        isPaused: Bool = false
+        isPaused: Bool = false,
+        instances: InstanceTerms? = nil
     ) {
         self.demand = demand
         self.owner = owner
@@ -36,14 +39,20 @@ package struct AdmissionTerms: Sendable, Hashable {
         self.totalCPU = totalCPU
         self.totalMemory = totalMemory
         self.isPaused = isPaused
+        self.instances = instances
     }
 
     /// Which limit of the service keeps one more invocation from starting while these are under way; `nil` for none.
     func limit(under way: UnderWay, isRun: Bool) -> ServiceLimit? {
         if let maximumParallel, way.count >= maximumParallel { return .parallel(maximumParallel) }
         if isRun, let maximumRuns, way.runs >= maximumRuns { return .runs(maximumRuns) }
-        if let totalCPU, way.held.cpu + demand.cpu > totalCPU { return .cpu(totalCPU) }
-        if let totalMemory, way.held.memory + demand.memory > totalMemory { return .memory(totalMemory) }
+        return nil
+    }
+
+    /// Which limit of the service keeps it from holding that much; `nil` for none.
+    func limit(of held: Resources) -> ServiceLimit? {
+        if let totalCPU, held.cpu > totalCPU { return .cpu(totalCPU) }
+        if let totalMemory, held.memory > totalMemory { return .memory(totalMemory) }
         return nil
     }
 }
@@ -54,9 +63,11 @@ package enum ServiceLimit: Sendable, Hashable, CustomStringConvertible {
     case runs(Int)
     case cpu(MilliCPU)
     case memory(ByteCount)
+    case instances(Int)
 
     package var description: String {
         switch self {
+        case .instances(let count): "instances.max: \(count)"
         case .parallel(let count): "max_parallel: \(count)"
         case .runs(let count): "synchronous.max_scale: \(count)"
         case .cpu(let cpu): "total_cpu: \(cpu)"
@@ -69,6 +80,7 @@ package enum ServiceLimit: Sendable, Hashable, CustomStringConvertible {
 struct UnderWay: Sendable {
     var count = 0
     var runs = 0
+    /// By invocations that have no instance.
     var held = Resources.zero
 
     mutating func add(_ demand: Resources, isRun: Bool) {

@@ -26,7 +26,7 @@ struct HTTPFaces {
         Application(
             responder: gateway.router().buildResponder(),
             // The proxy sees all that happens on a connection, so it is the one that closes idle ones.
-            server: S3Server.http1(behindDecoder: gateway.functionProxy(logger: quiet), idleTimeout: nil),
+            server: S3Server.http1(behindDecoder: gateway.connectionHandlers(logger: quiet), idleTimeout: nil),
             configuration: configuration(address), onServerRunning: { _ in ready() }, logger: quiet
         )
     }

@@ -96,9 +96,11 @@ struct Server {
             deliverySignal: deliveries, node: HostName.current, now: now,
             recordSpan: traces.recorder, logger: logger
         )
+        let instances = InstanceHost(data: data, catalog: catalog, sandboxes: sandboxes, now: now, logger: logger)
         let scheduler = JobScheduler(
             capacity: Resources(cpu: settings.cpu, memory: settings.memory), shares: settings.shares, store: state,
-            grace: settings.grace, logger: logger, execute: { await executor.execute($0) }
+            grace: settings.grace, instances: instances, logger: logger,
+            execute: { await executor.execute($0, $1) }
         )
         let deliveryService = DeliveryService(
             data: data, state: state, catalog: catalog, httpClient: httpClient,

@@ -130,8 +130,9 @@ package struct ClusterFixture: Sendable {
             deliverySignal: signal, node: "node", now: now, recordSpan: options.recordSpan, logger: logger
         )
         scheduler = JobScheduler(
-            capacity: options.capacity, shares: options.shares, store: state, grace: options.grace, logger: logger,
-            execute: { await executor.execute($0) }
+            capacity: options.capacity, shares: options.shares, store: state, grace: options.grace,
+            instances: InstanceHost(data: data, catalog: catalog, sandboxes: sandboxes, now: now, logger: logger),
+            logger: logger, execute: { await executor.execute($0, $1) }
         )
         allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
         registry = ServiceRegistry(

@@ -295,7 +295,7 @@ struct JobFlowTests {
     func hostileResults() async throws {
         let script = """
             cd "$TMP_OUTPUT_DIR"; ln -s /etc/passwd passwd; ln -s /etc etc; echo ok > ok;
-            mkfifo pipe; mkdir -p d/e; chmod 0 d/e; chmod 0 ../sandbox/home
+            mkfifo pipe; mkdir -p d/e; chmod 0 d/e; chmod 0 "$HOME"
             """
         try await ClusterFixture.serve { cluster in
             try await cluster.create("s", script: script, output: ["bkt/out"])

@@ -51,7 +51,8 @@ struct APIFixture: Sendable {
             // As `apus serve` does.
             let application = Application(
                 responder: gateway.router().buildResponder(),
-                server: S3Server.http1(behindDecoder: gateway.functionProxy(logger: cluster.logger), idleTimeout: nil),
+                server: S3Server.http1(
+                    behindDecoder: gateway.connectionHandlers(logger: cluster.logger), idleTimeout: nil),
                 logger: cluster.logger)
             try await application.test(.ahc(.http)) { http in try await body(APIFixture(http: http, cluster: cluster)) }
         }

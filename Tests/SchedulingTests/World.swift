@@ -9,6 +9,7 @@ struct World {
     var running: [(job: Int64, service: ServiceName)] = []
     var runningRuns: Set<UInt64> = []
     var startedRuns = 0
+    var instances: [InstanceID: ServiceName] = [:]
     /// The services of the jobs in the order of their starts.
     var order: [ServiceName] = []
     /// How long the jobs of each service ran.
@@ -48,6 +49,10 @@ struct World {
             case .load(let name, let after, let limit):
                 let jobs = (queued[name] ?? []).lazy.filter { $0 > after }.prefix(limit)
                 perform(admission.loaded(Array(jobs), of: name, after: after, limit: limit))
+            case .startInstance(let id, let name): instances[id] = name
+            case .endInstance(let id, _):
+                instances[id] = nil
+                perform(admission.instanceEnded(id))
             }
         }
     }

@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import Testing
 
@@ -90,6 +91,26 @@ struct FDLExampleTests {
         #expect(services[0].instances.concurrency == 2 && services[0].instances.maximumInvocations == 1000)
         #expect(services[1].server == FunctionServer(port: 9000, healthPath: "/health"))
         #expect(services[2].instances.isFresh && services.flatMap { $0.unsupportedFields() }.isEmpty)
+    }
+
+    /// Those that docs/functions.md tells people to try.
+    @Test func functions() throws {
+        let folder = #filePath.split(separator: "/").dropLast(3).map { "/\($0)" }.joined() + "/Examples/functions/"
+        let document = try FDLDocument(YAMLDocument.parse(Self.text(folder + "functions.yaml")))
+        let services = try document.services.map { service in
+            try document.definition(of: service) { path in try Self.text(folder + path) }
+        }
+        #expect(services.map(\.mode) == [.script, .resident, .server])
+        #expect(services.map(\.sandbox) == [.process, .process, .process])
+        #expect(services.allSatisfy { $0.unsupportedFields().isEmpty && $0.script.count > 20 })
+    }
+
+    private static func text(_ path: String) throws -> String {
+        let file = try #require(fopen(path, "r"), "\(path)")
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes[..<count], as: UTF8.self)
     }
 
     @Test func storages() throws {

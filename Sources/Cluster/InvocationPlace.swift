@@ -1,0 +1,42 @@
+import Model
+import Sandboxes
+import Scheduling
+
+/// Where `Admission` has given an invocation its place: in a warm instance, or in a sandbox of its own.
+struct InvocationPlace: Sendable {
+    let ticket: Admission.Ticket
+    let scheduler: JobScheduler
+    let sandboxes: SandboxSet
+
+    /// Waits until its instance is ready, where it has one.
+    func wait() async throws {
+        guard let id = instance else { return }
+        _ = try await scheduler.instances.instance(id)
+    }
+
+    /// Runs it there, once.
+    ///
+    /// - Returns: also whether the sandbox knows when memory runs out.
+    /// - Throws: `SandboxError`; with `instanceLost` where the instance ended before the invocation did, which may run again.
+    func run(
+        _ invocation: SandboxInvocation,
+        of service: RegisteredService,
+        output: @escaping @Sendable (SandboxOutput) async -> Void
+    ) async throws -> (outcome: SandboxOutcome, countsMemory: Bool) {
+        let sandbox = try await sandboxes.sandbox(for: service.sandbox)
+        let countsMemory = sandbox.capabilities.enforcesLimits
+        guard let id = instance else {
+            return (try await sandbox.run(invocation, output: output), countsMemory)
+        }
+        let instance = try await scheduler.instances.instance(id)
+        return (try await instance.run(invocation, output: output), countsMemory)
+    }
+
+    /// The instance that it is in now; `nil` where it has a sandbox of its own.
+    var instance: InstanceID? { scheduler.seat(of: ticket) }
+
+    /// Waits until the place is in another instance than that one, which was lost.
+    func move(from instance: InstanceID?) async {
+        if let instance { await scheduler.instances.waitForEnd(of: instance) }
+    }
+}

@@ -1,0 +1,36 @@
+import Glibc
+import Model
+import Synchronization
+
+/// Whether the kernel ended processes of an instance for want of memory.
+final class InstanceMemory: Sendable {
+    private struct State {
+        var group: ControlGroup?
+        var limit = ByteCount.zero
+        var killsAreCountedBelow = false
+    }
+
+    private let state = Mutex(State())
+
+    /// Tells which group it is, before the instance's first process starts.
+    func use(_ run: SandboxRun) {
+        state.withLock { state in
+            state.group = run.shell.group
+            state.limit = run.limits.memory
+            state.killsAreCountedBelow = run.killsAreCountedBelow
+        }
+    }
+
+    /// How many were ended until now; 0 where nobody counts.
+    var kills: Int64 { state.withLock { $0.group?.outOfMemoryKills ?? 0 } }
+
+    /// Whether an execution that ended so did so because of that.
+    func hasKilled(since before: Int64, _ ending: SandboxOutcome.Ending) -> Bool {
+        let state = state.withLock { $0 }
+        guard let group = state.group, state.limit > .zero else { return false }
+        if group.outOfMemoryKills > before { return true }
+        let isKilled = ending == .signalled(SIGKILL) || ending == .exited(128 + SIGKILL)
+        let reached = (group.peakMemory ?? .zero) + .mebibytes(1) >= state.limit
+        return state.killsAreCountedBelow && isKilled && reached
+    }
+}

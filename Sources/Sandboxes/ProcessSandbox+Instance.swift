@@ -1,0 +1,31 @@
+import Glibc
+import Model
+import SystemPackage
+
+extension ProcessSandbox {
+    package func startInstance(
+        _ specification: InstanceSpecification,
+        log: @escaping @Sendable (SandboxOutput) async -> Void
+    ) async throws(SandboxError) -> SandboxInstance {
+        let program = try InitProgram.required(settings.initProgram)
+        let invocation = specification.invocation
+        try invocation.checkForm()
+        let control = specification.directory.appending("control")
+        let link = try await InstanceLink(InstanceDoor(in: control))
+        let memory = InstanceMemory()
+        let places = ProcessPlaces(invocation)
+        let mark = "\(scope)/\(specification.id)"
+        let view = InstanceView(
+            environment: settings.environment, fixed: [MarkedProcesses.variable: mark],
+            script: specification.configDirectory.appending("script.sh").string, workingDirectory: places.home.string,
+            home: places.home.string, temporary: places.temporary.string, exchange: nil
+        )
+        return try await SandboxInstance.start(specification, view, link, memory) { () async throws(SandboxError) in
+            try await self.carryOut(invocation, places, mark: mark, memory: memory, output: log) {
+                "cd \(ShellText.quoted(control.string)) || fail 'its directory is not there'\n"
+                    + "export \(MarkedProcesses.variable)=\(ShellText.quoted(mark))\n"
+                    + "exec \(ShellText.quoted(program.string)) \(InstanceDoor.name) < /dev/null\n"
+            }
+        }
+    }
+}
