@@ -192,6 +192,14 @@ enum Folder {
         return stat(path.string, &status) == 0 ? Int64(status.st_size) : 0
     }
 
+    /// Moves a directory on the same file system to a place where there is nothing.
+    ///
+    /// Blocks.
+    static func move(_ directory: FilePath, to place: FilePath) throws {
+        let result = directory.withPlatformString { from in place.withPlatformString { rename(from, $0) } }
+        guard result == 0 else { throw Errno(rawValue: errno) }
+    }
+
     /// Writes a file that need not survive a power cut.
     static func writeFile(_ path: FilePath, _ bytes: [UInt8]) throws {
         let file = try SystemPackage.FileDescriptor.open(

@@ -253,19 +253,3 @@ package final class InstanceHost: Sendable {
         for continuation in waiting { continuation.resume(throwing: JobScheduler.stopping) }
     }
 }
-
-extension RegisteredService {
-    /// What an instance of this service is made from.
-    fileprivate func instance(name: String, in folder: FilePath) -> InstanceSpecification {
-        let mode: InstanceSpecification.Mode =
-            switch definition.mode {
-            case .script: .script
-            case .resident: .resident
-            case .server: .server(port: definition.server?.port ?? FunctionServer.defaultPort)
-            }
-        return InstanceSpecification(
-            id: name, mode: mode, image: definition.image.isEmpty ? nil : definition.image, directory: folder,
-            configDirectory: configuration, environment: PreparedInput.environment(of: definition),
-            cpu: definition.cpuLimit, memory: definition.memoryLimit, concurrency: definition.instances.concurrency)
-    }
-}

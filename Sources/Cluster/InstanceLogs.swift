@@ -16,6 +16,8 @@ final class InstanceLogs: Sendable {
     /// What a line is cut to, in bytes.
     static let longestLine = 4096
 
+    private static let mark = "Apus: "
+
     private struct Ring {
         var lines: [Line] = []
         /// What has no line feed yet, by instance and stream.
@@ -59,8 +61,13 @@ final class InstanceLogs: Sendable {
 
     /// Adds a line of ours.
     func note(_ text: String, of service: ServiceName) {
-        let line = Line(time: now(), text: "Apus: \(text)")
+        let line = Line(time: now(), text: Self.mark + text)
         rings.withLock { $0[service, default: Ring()].add(line) }
+    }
+
+    /// The last line of ours.
+    func lastNote(of service: ServiceName) -> Line? {
+        rings.withLock { $0[service]?.lines.last { $0.text.hasPrefix(Self.mark) } }
     }
 
     /// The last lines, oldest first.

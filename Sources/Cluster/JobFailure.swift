@@ -30,7 +30,9 @@ struct JobFailure: Error {
     }
 
     /// The program has answered that it could not do it, with those words.
-    init(refused words: String) { self.init(.script(exitCode: 1), message: words) }
+    init(refused words: String) {
+        self.init(.script(exitCode: 1), message: "the function answered with an error: \(words)")
+    }
 
     /// The time of the service was over.
     init(timeoutOf service: RegisteredService) {
@@ -55,11 +57,8 @@ struct JobFailure: Error {
             self.init(
                 .script(exitCode: 128 + signal), exitCode: 128 + signal, signal: signal, isOutOfMemory: hasMemory,
                 message: "the script was ended by signal \(signal)")
+        case .refused(let words): self.init(refused: words)
         case .timedOut: self.init(timeoutOf: service)
-        case .refused(let words):
-            self.init(
-                .script(exitCode: 1), exitCode: 1, isOutOfMemory: hasMemory,
-                message: "the function answered with an error: \(words)")
         case .outOfMemory:
             self.init(
                 .script(exitCode: 137), exitCode: 137, signal: 9, isOutOfMemory: true,

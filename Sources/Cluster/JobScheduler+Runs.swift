@@ -39,6 +39,25 @@ extension JobScheduler {
         return (ticket, instance)
     }
 
+    /// Takes a place for a run, waiting until there is one and its instance is ready.
+    ///
+    /// Whoever gets a place calls `leave`.
+    ///
+    /// - Throws: `ClusterError` as `withResources`; why the instance could not be started; `CancellationError`.
+    func enter(_ service: RegisteredService) async throws -> (ticket: Admission.Ticket, instance: SandboxInstance) {
+        if let seat = enterAtOnce(service.name) { return seat }
+        let ticket = Admission.Ticket.run(try await acquire(service))
+        do {
+            guard let id = seat(of: ticket) else {
+                throw ClusterError(code: .unavailable, message: "no instances can be kept here: apus-init is missing")
+            }
+            return (ticket, try await instances.instance(id))
+        } catch {
+            decide { $0.ended(ticket) }
+            throw error
+        }
+    }
+
     /// Gives the place of a run back.
     func leave(_ ticket: Admission.Ticket, after time: Duration) { decide { $0.ended(ticket, after: time) } }
 

@@ -15,6 +15,8 @@ package final class JobScheduler: Service {
         var deliveryLimit: ByteCount?
         /// The services that wait for that.
         var heldDeliverers: Set<ServiceName> = []
+        /// How often somebody had the instances of a service replaced.
+        var restarts: [ServiceName: Int64] = [:]
         var nextRun: Admission.RunNumber = 1
         var waitingRuns:
             [Admission.RunNumber: (service: ServiceName, continuation: CheckedContinuation<Void, any Error>)] =
@@ -110,9 +112,15 @@ package final class JobScheduler: Service {
     /// The instance in which an invocation has its place; `nil` where it has a sandbox of its own.
     func seat(of ticket: Admission.Ticket) -> InstanceID? { state.withLock { $0.admission.seat(of: ticket) } }
 
-    /// How many instances of a service work or start, and how many wait for work.
-    func instances(of service: ServiceName) -> (busy: Int, idle: Int) {
-        state.withLock { $0.admission.instances(of: service) }
+    /// How many instances of a service there are, in which states.
+    func instanceState(of service: ServiceName) -> Admission.InstanceState {
+        state.withLock { $0.admission.instanceState(of: service) }
+    }
+
+    /// Replaces all instances of a service by new ones.
+    func restartInstances(of service: RegisteredService) {
+        state.withLock { $0.restarts[service.name, default: 0] += 1 }
+        serviceRegistered(service)
     }
 
     // MARK: Running

@@ -288,12 +288,16 @@ package actor ServiceRegistry {
 
     private func writeConfiguration(of service: RegisteredService) async throws {
         let folder = service.configuration
+        let mode = service.definition.mode
         let script = Array(service.definition.script.utf8)
         let configuration = service.definition.functionConfig(clusterStore: clusterStore).prettyText()
         try await Folder.offload {
             try Folder.make(folder, mode: 0o755)
             try Self.write(script, to: folder.appending("script.sh"), mode: 0o755)
             try Self.write(Array(configuration.utf8), to: folder.appending("function_config.yaml"), mode: 0o644)
+            guard mode == .resident else { return }
+            let helper = Array(FunctionHelpers.python.utf8)
+            try Self.write(helper, to: folder.appending(FunctionHelpers.pythonName), mode: 0o644)
         }
     }
 

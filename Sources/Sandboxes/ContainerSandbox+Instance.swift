@@ -36,7 +36,8 @@ extension ContainerSandbox {
             throw error
         }
         let memory = InstanceMemory()
-        return try await SandboxInstance.start(specification, view, link, memory) { () async throws(SandboxError) in
+        return try await SandboxInstance.start(specification, view, link, memory, log: log) {
+            () async throws(SandboxError) in
             let result: Result<SandboxOutcome, SandboxError>
             do throws(SandboxError) {
                 result = .success(try await self.live(invocation, image.defaults, files, program, memory: memory, log))
@@ -57,12 +58,12 @@ extension ContainerSandbox {
         }
         let environment = imageEnvironment(defaults)
         let home = environment["HOME"] ?? (defaults.userID == 0 ? "/root" : "/tmp")
+        let place = InstanceExchange(
+            outside: exchange, inside: Inside.exchange, isForAnotherUser: defaults.userID != 0)
         return InstanceView(
             environment: environment, fixed: [:], script: "\(ContainerConfiguration.configPath)/script.sh",
             workingDirectory: defaults.workingDirectory.hasPrefix("/") ? defaults.workingDirectory : "/", home: home,
-            temporary: "/tmp",
-            exchange: InstanceExchange(
-                outside: exchange, inside: Inside.exchange, isForAnotherUser: defaults.userID != 0)
+            temporary: "/tmp", hasOwnNetwork: true, exchange: place, callExchange: place
         )
     }
 

@@ -11,10 +11,13 @@ struct InstanceDoor: Sendable {
 
     /// Makes the directory, and the socket in it.
     ///
+    /// - Parameters:
+    ///   - name: what the socket is called in it.
+    ///   - mode: who may connect, beside what the directories above say.
     /// - Throws: `.startFailed`.
-    init(in directory: FilePath) throws(SandboxError) {
+    init(in directory: FilePath, name: String = Self.name, mode: mode_t = 0o666) throws(SandboxError) {
         self.directory = directory
-        do { descriptor = try Self.listen(in: directory) } catch {
+        do { descriptor = try Self.listen(in: directory, name, mode) } catch {
             throw SandboxError(.startFailed, "a socket in \(directory) could not be made: \(error)", cause: error)
         }
     }
@@ -22,19 +25,19 @@ struct InstanceDoor: Sendable {
     /// Removes the socket's name; the connection stays.
     func hide() { _ = directory.appending(Self.name).withPlatformString { unlink($0) } }
 
-    private static func listen(in directory: FilePath) throws(Errno) -> Int32 {
+    private static func listen(in directory: FilePath, _ name: String, _ mode: mode_t) throws(Errno) -> Int32 {
         try SystemFiles.makeDirectory(directory)
         let socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { throw Errno(rawValue: errno) }
         let result = SocketAddress.with(name, in: directory) { address, size in
-            bind(socket, address, size) == 0 && Glibc.listen(socket, 16) == 0 ? 0 : errno
+            bind(socket, address, size) == 0 && Glibc.listen(socket, 1024) == 0 ? 0 : errno
         }
         guard result == 0 else {
             close(socket)
             throw Errno(rawValue: result)
         }
         // The user of an image must be able to connect; the directories above are closed to everybody else.
-        try SystemFiles.changeMode(directory.appending(name), 0o666)
+        try SystemFiles.changeMode(directory.appending(name), mode)
         return socket
     }
 }

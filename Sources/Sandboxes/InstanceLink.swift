@@ -1,3 +1,4 @@
+import Glibc
 import InitWire
 import Model
 import NIOCore
@@ -60,10 +61,9 @@ final class InstanceLink: Sendable {
         eventLoop.execute { [handler] in handler.value.whenLost(body) }
     }
 
-    /// How the instance's program ended; `nil` where it did not, or there is none.
-    func programEnd() async -> InitFrame.End? {
-        // The event loop does not end before this program.
-        try? await eventLoop.submit { [handler] in handler.value.programEnd }.get()
+    /// Calls the body unless the instance is ending by itself, so that the reason of that is not lost.
+    func unlessEnding(_ body: @escaping @Sendable () -> Void) {
+        eventLoop.execute { [handler] in if !handler.value.isEnding { body() } }
     }
 
     /// A number for the next execution.
@@ -77,6 +77,12 @@ final class InstanceLink: Sendable {
         let bytes = InitFrame.execute(order).bytes
         eventLoop.execute { [handler] in handler.value.begin(feed, bytes, limit: limit) }
         return feed
+    }
+
+    /// Sends the order to start the instance's program, and gives away the descriptors that belong to it.
+    func boot(_ frame: InitFrame, with descriptors: [Int32]) {
+        let bytes = frame.bytes
+        eventLoop.execute { [handler] in handler.value.boot(bytes, descriptors) }
     }
 
     /// Asks for the end of an execution, which then comes as always.
@@ -107,7 +113,8 @@ final class ControlHandler: ChannelDuplexHandler {
     private var isOver = false
     private var malformation: InitFrameDecoder.Malformation?
     private var lostCalls: [@Sendable (InitFrameDecoder.Malformation?) -> Void] = []
-    private(set) var programEnd: InitFrame.End?
+    /// The instance's program has ended, and so will its first process.
+    private(set) var isEnding = false
 
     init(ready: EventLoopPromise<Void>, booted: EventLoopPromise<Int>) {
         (self.ready, self.booted) = (ready, booted)
@@ -154,7 +161,7 @@ final class ControlHandler: ChannelDuplexHandler {
         case .ended(let id, let end): finish(id, .ended(end))
         case .refused(let id, let message): finish(id, .refused(message))
         case .booted(let port): booted.succeed(Int(port))
-        case .programEnded(let end): programEnd = end
+        case .programEnded: isEnding = true
         case .execute, .cancel, .boot: throw .malformed
         }
     }
@@ -176,6 +183,18 @@ final class ControlHandler: ChannelDuplexHandler {
         self.feed = feed
         expect(within: limit)
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+    }
+
+    /// The descriptors travel with the first byte, which nothing stands before: this is the first order of an instance.
+    func boot(_ bytes: [UInt8], _ descriptors: [Int32]) {
+        defer { for descriptor in descriptors { Glibc.close(descriptor) } }
+        guard let context, let first = bytes.first else { return }
+        // Every connection over a Unix socket has a descriptor.
+        let sent = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+            DescriptorMessage.send(first, descriptors, over: $0)
+        }
+        guard sent == true else { return context.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes.dropFirst())), promise: nil)
     }
 
     func cancel(_ id: UInt32, _ bytes: [UInt8], limit: Duration) {
@@ -214,14 +233,43 @@ final class ControlHandler: ChannelDuplexHandler {
 
     private func end() {
         guard !isOver else { return }
-        isOver = true
+        (isOver, isEnding) = (true, true)
         overdue?.cancel()
-        let error = SandboxError(.instanceLost, "the instance has ended")
-        booted.fail(error)
         feed?.add(.lost)
         feed?.deliver()
         feed = nil
         for call in lostCalls { call(malformation) }
         lostCalls = []
+    }
+}
+
+/// Descriptors on their way to another process (unix(7), SCM_RIGHTS).
+enum DescriptorMessage {
+    /// Sends one byte and the descriptors with it.
+    static func send(_ byte: UInt8, _ descriptors: [Int32], over socket: Int32) -> Bool {
+        // A header of 16 bytes and the numbers, rounded up to words (cmsg(3), 64 bit).
+        let length = 16 + 4 * descriptors.count
+        let space = (length + 7) & ~7
+        return withUnsafeTemporaryAllocation(byteCount: space, alignment: 8) { control in
+            control.initializeMemory(as: UInt8.self, repeating: 0)
+            control.storeBytes(of: length, as: Int.self)
+            control.storeBytes(of: SOL_SOCKET, toByteOffset: 8, as: Int32.self)
+            control.storeBytes(of: Int32(SCM_RIGHTS), toByteOffset: 12, as: Int32.self)
+            for (index, descriptor) in descriptors.enumerated() {
+                control.storeBytes(of: descriptor, toByteOffset: 16 + 4 * index, as: Int32.self)
+            }
+            var byte = byte
+            return withUnsafeMutablePointer(to: &byte) { pointer in
+                var piece = iovec(iov_base: pointer, iov_len: 1)
+                return withUnsafeMutablePointer(to: &piece) { pieces in
+                    var message = msghdr()
+                    message.msg_iov = pieces
+                    message.msg_iovlen = 1
+                    message.msg_control = control.baseAddress
+                    message.msg_controllen = space
+                    return sendmsg(socket, &message, Int32(MSG_NOSIGNAL)) == 1
+                }
+            }
+        }
     }
 }

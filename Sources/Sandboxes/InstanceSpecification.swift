@@ -34,8 +34,20 @@ package struct InstanceSpecification: Sendable {
     package var memory: ByteCount
     /// Between SIGTERM and SIGKILL at its end.
     package var gracePeriod: Duration
-    /// How many invocations it takes at once; at least 1, and 1 in mode script.
+    /// How many calls its program works on at once; at least 1, and 1 in mode script.
     package var concurrency: Int
+    /// How the invocations of a resident instance are put together to one call; `nil` for one each.
+    package var batch: Batch?
+
+    /// Several invocations in one call.
+    package struct Batch: Sendable, Hashable {
+        /// At most so many; with these an instance takes that many times its concurrency at once.
+        package var files: Int
+        /// How long the first one waits for others.
+        package var wait: Duration
+
+        package init(files: Int, wait: Duration) { (self.files, self.wait) = (files, wait) }
+    }
 
     package init(
         id: String,
@@ -47,7 +59,8 @@ package struct InstanceSpecification: Sendable {
         cpu: MilliCPU = .zero,
         memory: ByteCount = .zero,
         gracePeriod: Duration = .seconds(10),
-        concurrency: Int = 1
+        concurrency: Int = 1,
+        batch: Batch? = nil
     ) {
         self.id = id
         self.mode = mode
@@ -59,6 +72,16 @@ package struct InstanceSpecification: Sendable {
         self.memory = memory
         self.gracePeriod = gracePeriod
         self.concurrency = concurrency
+        self.batch = batch
+    }
+
+    /// How many invocations `run` takes at once.
+    package var invocationsAtOnce: Int {
+        switch mode {
+        case .script: 1
+        case .resident: max(1, concurrency) * max(1, batch?.files ?? 1)
+        case .server: max(1, concurrency)
+        }
     }
 
     /// The instance as one long invocation of `apus-init`.

@@ -12,8 +12,12 @@ struct InstanceView: Sendable {
     var workingDirectory: String
     var home: String
     var temporary: String
+    /// Whether the programs have ports of their own.
+    var hasOwnNetwork: Bool
     /// Where invocations' directories are while they run; `nil` where the programs see them where they are.
     var exchange: InstanceExchange?
+    /// Where the files of small calls are.
+    var callExchange: InstanceExchange
 
     /// The command that runs the script.
     var command: [String] { ["/bin/sh", script] }
@@ -28,10 +32,17 @@ struct InstanceView: Sendable {
     }
 }
 
+extension InstanceView {
+    /// The variables of the instance's one program.
+    func programVariables(_ specification: InstanceSpecification) -> [String] {
+        variables(specification.environment, ["HOME": home, "TMPDIR": temporary])
+    }
+}
+
 /// An invocation's directories as its programs see them.
-struct InstancePlaces: Sendable {
-    var input: String
-    var output: String
+package struct InstancePlaces: Sendable {
+    package var input: String
+    package var output: String
     /// Empty for none.
     var standardInput: String
 }

@@ -11,16 +11,22 @@ extension ProcessSandbox {
         let invocation = specification.invocation
         try invocation.checkForm()
         let control = specification.directory.appending("control")
-        let link = try await InstanceLink(InstanceDoor(in: control))
         let memory = InstanceMemory()
         let places = ProcessPlaces(invocation)
         let mark = "\(scope)/\(specification.id)"
+        let files = specification.directory.appending("files")
+        do { try SystemFiles.makeDirectory(files) } catch {
+            throw SandboxError(.startFailed, "\(files) could not be made", cause: error)
+        }
         let view = InstanceView(
             environment: settings.environment, fixed: [MarkedProcesses.variable: mark],
             script: specification.configDirectory.appending("script.sh").string, workingDirectory: places.home.string,
-            home: places.home.string, temporary: places.temporary.string, exchange: nil
+            home: places.home.string, temporary: places.temporary.string, hasOwnNetwork: false, exchange: nil,
+            callExchange: InstanceExchange(outside: files, inside: files.string, isForAnotherUser: false)
         )
-        return try await SandboxInstance.start(specification, view, link, memory) { () async throws(SandboxError) in
+        let link = try await InstanceLink(InstanceDoor(in: control))
+        return try await SandboxInstance.start(specification, view, link, memory, log: log) {
+            () async throws(SandboxError) in
             try await self.carryOut(invocation, places, mark: mark, memory: memory, output: log) {
                 "cd \(ShellText.quoted(control.string)) || fail 'its directory is not there'\n"
                     + "export \(MarkedProcesses.variable)=\(ShellText.quoted(mark))\n"

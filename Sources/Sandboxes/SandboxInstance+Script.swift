@@ -12,12 +12,7 @@ extension SandboxInstance {
         slot: Int,
         output: @Sendable (SandboxOutput) async -> Void
     ) async throws(SandboxError) -> SandboxOutcome {
-        let places =
-            try view.exchange?.bringIn(invocation, slot: slot)
-            ?? InstancePlaces(
-                input: invocation.inputDirectory.string, output: invocation.outputDirectory.string,
-                standardInput: invocation.standardInput?.string ?? ""
-            )
+        let places = try bringIn(invocation, slot: slot)
         let result: Result<SandboxOutcome, SandboxError>
         do throws(SandboxError) {
             result = .success(try await supervise(invocation, places, output))
@@ -26,13 +21,7 @@ extension SandboxInstance {
             if error.code == .instanceLost { _ = await waitForEnd() }
             result = .failure(error)
         }
-        if let exchange = view.exchange {
-            exchange.takeBack(invocation, slot: slot)
-        } else {
-            for directory in [invocation.inputDirectory, invocation.outputDirectory] {
-                InstanceExchange.mend(directory)
-            }
-        }
+        giveBack(invocation, slot: slot)
         return try result.get()
     }
 

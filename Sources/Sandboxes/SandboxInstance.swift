@@ -2,6 +2,7 @@ import InitWire
 import Model
 import NIOCore
 import Synchronization
+import SystemPackage
 
 /// A sandbox that is kept for many invocations: started by `Sandbox.startInstance`, ended by `stop`.
 ///
@@ -14,19 +15,27 @@ package final class SandboxInstance: Sendable {
     let memory: InstanceMemory
     private let life: Task<InstanceEnd, Never>
     /// The slots that no invocation has; the last one is taken first, and its files are in the processor's cache.
-    private let free: Mutex<[Int]>
+    let free: Mutex<[Int]>
+    let slots: Int
+    /// In mode resident.
+    let resident: ResidentProgram?
+    /// In mode server.
+    let server: ServerSocket?
 
     private init(
         _ specification: InstanceSpecification,
         _ view: InstanceView,
         _ link: InstanceLink,
         _ memory: InstanceMemory,
-        _ life: Task<InstanceEnd, Never>
+        _ life: Task<InstanceEnd, Never>,
+        _ program: BootedProgram
     ) {
         id = specification.id
         (self.specification, self.view, self.link) = (specification, view, link)
         (self.memory, self.life) = (memory, life)
-        free = Mutex(Array((1...max(1, specification.concurrency)).reversed()))
+        (resident, server) = (program.resident, program.server)
+        slots = specification.invocationsAtOnce
+        free = Mutex(Array((1...slots).reversed()))
     }
 
     /// Starts an instance whose first process is run by the closure, which returns when none of its processes is left.
@@ -35,6 +44,7 @@ package final class SandboxInstance: Sendable {
         _ view: InstanceView,
         _ link: InstanceLink,
         _ memory: InstanceMemory,
+        log: @escaping @Sendable (SandboxOutput) async -> Void,
         run: @escaping @Sendable () async throws(SandboxError) -> SandboxOutcome
     ) async throws(SandboxError) -> SandboxInstance {
         // Awaited by `stop` and `waitForEnd`, cancelled by `stop`.
@@ -44,26 +54,45 @@ package final class SandboxInstance: Sendable {
             link.close(Self.startError(result))
             return InstanceEnd(result)
         }
-        let instance = SandboxInstance(specification, view, link, memory, life)
         link.whenLost { malformation in
             // An ordinary end of the first process is seen by `run`; whatever is left a moment later is ended.
             if malformation != nil { life.cancel() }
-            link.eventLoop.scheduleTask(in: .seconds(10)) { life.cancel() }
+            link.eventLoop.scheduleTask(in: .seconds(30)) { life.cancel() }
         }
         do {
-            try await withTaskCancellationHandler {
+            let program = try await withTaskCancellationHandler {
                 try await link.ready.get()
+                return try await boot(specification, view, link, log, abandon: { link.unlessEnding { life.cancel() } })
             } onCancel: {
                 life.cancel()
             }
             try Task.checkCancellation()
-            return instance
+            return SandboxInstance(specification, view, link, memory, life, program)
         } catch {
             life.cancel()
             _ = await life.value
             if Task.isCancelled { throw SandboxError(.cancelled, "the start of the instance was cancelled") }
-            throw error as? SandboxError
-                ?? SandboxError(.startFailed, "the instance could not be started", cause: error)
+            // Ended by us, because it did what it should not.
+            if let error = error as? SandboxError, error.code != .cancelled { throw error }
+            throw SandboxError(.startFailed, "the instance could not be started", cause: error)
+        }
+    }
+
+    /// Has the program started that lives as long as the instance.
+    private static func boot(
+        _ specification: InstanceSpecification,
+        _ view: InstanceView,
+        _ link: InstanceLink,
+        _ log: @escaping @Sendable (SandboxOutput) async -> Void,
+        abandon: @escaping @Sendable () -> Void
+    ) async throws(SandboxError) -> BootedProgram {
+        switch specification.mode {
+        case .script: return BootedProgram()
+        case .resident:
+            let program = try await ResidentProgram.start(specification, view, link, log: log, abandon: abandon)
+            return BootedProgram(resident: program)
+        case .server(let port):
+            return BootedProgram(server: try await ServerSocket.start(specification, view, link, port: port))
         }
     }
 
@@ -87,13 +116,12 @@ package final class SandboxInstance: Sendable {
         output: @escaping @Sendable (SandboxOutput) async -> Void
     ) async throws(SandboxError) -> SandboxOutcome {
         try invocation.checkForm()
-        guard let slot = free.withLock({ $0.popLast() }) else {
-            throw SandboxError(.invalid, "the instance \(id) has no room for another invocation")
-        }
-        defer { free.withLock { $0.append(slot) } }
+        let slot = try takeSlot()
+        defer { leave(slot: slot) }
         switch specification.mode {
         case .script: return try await execute(invocation, slot: slot, output: output)
-        case .resident, .server: throw SandboxError(.unavailable, "instances of this mode are not there yet")
+        case .resident: return try await call(invocation, slot: slot, output: output)
+        case .server: throw SandboxError(.invalid, "the instance \(id) is spoken to by HTTP")
         }
     }
 
@@ -108,6 +136,42 @@ package final class SandboxInstance: Sendable {
         _ = await life.value
     }
 
+    /// - Throws: `.invalid` where no further invocation is taken.
+    func takeSlot() throws(SandboxError) -> Int {
+        guard let slot = free.withLock({ $0.popLast() }) else {
+            throw SandboxError(.invalid, "the instance \(id) has no room for another invocation")
+        }
+        return slot
+    }
+
+    func leave(slot: Int) { free.withLock { $0.append(slot) } }
+
+    /// Brings the directories of an invocation to where the programs see them.
+    func bringIn(_ invocation: SandboxInvocation, slot: Int) throws(SandboxError) -> InstancePlaces {
+        try view.exchange?.bringIn(invocation, slot: slot)
+            ?? InstancePlaces(
+                input: invocation.inputDirectory.string, output: invocation.outputDirectory.string,
+                standardInput: invocation.standardInput?.string ?? ""
+            )
+    }
+
+    /// Takes back the directories of an invocation that has ended.
+    func giveBack(_ invocation: SandboxInvocation, slot: Int) {
+        if let exchange = view.exchange {
+            exchange.takeBack(invocation, slot: slot)
+        } else {
+            for directory in [invocation.inputDirectory, invocation.outputDirectory] {
+                InstanceExchange.mend(directory)
+            }
+        }
+    }
+
     /// Takes the instance for broken: ends it without waiting for that.
     func abandon() { life.cancel() }
+}
+
+/// The program that lives as long as its instance, in the modes that have one.
+private struct BootedProgram: Sendable {
+    var resident: ResidentProgram?
+    var server: ServerSocket?
 }

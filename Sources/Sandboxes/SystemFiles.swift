@@ -79,6 +79,10 @@ enum SystemFiles {
     static func names(in path: FilePath) -> [String] {
         guard let directory = path.withPlatformString({ opendir($0) }) else { return [] }
         defer { closedir(directory) }
+        return names(in: directory).sorted()
+    }
+
+    private static func names(in directory: OpaquePointer) -> [String] {
         var names: [String] = []
         while let entry = readdir(directory) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
@@ -86,7 +90,7 @@ enum SystemFiles {
             }
             if name != ".", name != ".." { names.append(name) }
         }
-        return names.sorted()
+        return names
     }
 
     /// Whether there is a directory at that path, symbolic links not followed.
@@ -97,15 +101,46 @@ enum SystemFiles {
 
     /// Removes a file or a whole tree; symbolic links are removed, not followed.
     ///
-    /// Goes on after a failure.
+    /// Safe also while somebody else replaces directories by links. Goes on after a failure.
     static func removeTree(_ path: FilePath) {
-        if isDirectory(path) {
-            try? changeMode(path, 0o700)  // a script may have taken our rights away; without them removal fails anyway
-            for name in names(in: path) { removeTree(path.appending(name)) }
-            _ = path.withPlatformString { rmdir($0) }
-        } else {
-            _ = path.withPlatformString { unlink($0) }
+        guard let name = path.lastComponent?.string else { return }
+        let parent = path.removingLastComponent()
+        let directory = (parent.isEmpty ? FilePath(".") : parent).withPlatformString {
+            open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         }
+        guard directory >= 0 else { return }
+        defer { close(directory) }
+        remove(name, in: directory, depth: 0)
+    }
+
+    /// More than this is left to whoever made it; each level holds a descriptor.
+    private static let deepest = 1000
+
+    private static func remove(_ name: String, in parent: Int32, depth: Int) {
+        if unlinkat(parent, name, 0) == 0 || errno == ENOENT || depth > deepest { return }
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        var directory = openat(parent, name, flags)
+        if directory < 0, errno == EACCES {
+            // A script may have taken our rights away; only who is not root needs them, and has no containers.
+            fchmodat(parent, name, 0o700, 0)
+            directory = openat(parent, name, flags)
+        }
+        guard directory >= 0 else { return }
+        if geteuid() != 0 { fchmod(directory, 0o700) }
+        for name in names(of: directory) { remove(name, in: directory, depth: depth + 1) }
+        close(directory)
+        _ = unlinkat(parent, name, AT_REMOVEDIR)
+    }
+
+    /// The names in an open directory, which stays open.
+    private static func names(of directory: Int32) -> [String] {
+        let copy = fcntl(directory, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0, let stream = fdopendir(copy) else {
+            if copy >= 0 { close(copy) }
+            return []
+        }
+        defer { closedir(stream) }
+        return names(in: stream)
     }
 
     /// Replaces a file durably: temporary file, sync, rename, sync directory.

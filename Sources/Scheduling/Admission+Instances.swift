@@ -141,8 +141,25 @@ extension Admission {
     /// How many instances there are, those that start and end included.
     package var instanceCount: Int { pool.count }
 
-    /// How many instances of a service work or start, and how many wait for work.
-    package func instances(of service: ServiceName) -> (busy: Int, idle: Int) { pool.count(of: service) }
+    /// The instances of a service at one moment.
+    package struct InstanceState: Sendable, Hashable {
+        /// That work or start.
+        package var busy: Int
+        /// That wait for work.
+        package var idle: Int
+        /// That have started.
+        package var ready: Int
+        /// Starts that failed one after the other.
+        package var failedStarts: Int
+    }
+
+    /// How many instances a service has, in which states.
+    package func instanceState(of service: ServiceName) -> InstanceState {
+        let (busy, idle) = pool.count(of: service)
+        return InstanceState(
+            busy: busy, idle: idle, ready: pool.readyCount(of: service),
+            failedStarts: lines[service]?.failedStarts ?? 0)
+    }
 }
 
 extension Admission.Action {

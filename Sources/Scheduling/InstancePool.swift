@@ -79,6 +79,11 @@ package struct InstancePool: Sendable {
         return (busy, idle)
     }
 
+    /// How many of a service have started and do not end.
+    func readyCount(of service: ServiceName) -> Int {
+        (byService[service] ?? []).count { instances[$0].map { $0.phase == .ready } ?? false }
+    }
+
     /// What the instances of a service hold.
     func held(by service: ServiceName) -> Resources {
         (byService[service] ?? []).reduce(.zero) { $0 + (instances[$1]?.held ?? .zero) }

@@ -172,7 +172,7 @@ final class Instance {
             descriptors = []
             guard let started else { Report.fail(problem) }
             program = started
-            if order.kind == .lines { send(.booted(port: 0)) }
+            if order.kind == .lines { send(.booted(port: 0)) }  // the others when they answer
         case .ready, .output, .ended, .refused, .booted, .programEnded:
             Report.fail("an order cannot be understood")
         }

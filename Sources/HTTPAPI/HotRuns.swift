@@ -1,0 +1,225 @@
+import Cluster
+import Identity
+import Logging
+import Metrics
+import Model
+import NIOCore
+import NIOHTTP1
+import S3Wire
+
+/// Answers small runs of resident services on the connection's own thread; everything else is passed on, in order.
+///
+/// Stands behind the decoder. What a task and the layers of a router cost is more than all that such a run needs.
+final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    /// Names an answer that was prepared here to the route that sends it; taken off what clients send.
+    static let preparedHeader = "x-apus-prepared"
+    private static let path = "/run/"
+
+    private struct Candidate {
+        let head: HTTPRequestHead
+        let service: ServiceName
+        let principal: String
+        var body: ByteBuffer?
+    }
+
+    private let runs: RunDispatcher
+    private let authenticator: Authenticator
+    private let serverName: String
+    private let counts: HotRunMetrics
+    private let now: @Sendable () -> Instant
+    private var candidate: Candidate?
+    /// Whether a run is under way here.
+    private var isRunning = false
+    /// What came while one was.
+    private var waiting = CircularBuffer<HTTPServerRequestPart>()
+    /// Requests that were passed on and are not answered yet: no other may be answered before them.
+    private var unanswered = 0
+    private var date = (seconds: Int64.min, text: "")
+    private var isGone = false
+
+    init(
+        runs: RunDispatcher,
+        authenticator: Authenticator,
+        serverName: String,
+        counts: HotRunMetrics,
+        now: @escaping @Sendable () -> Instant
+    ) {
+        self.runs = runs
+        self.authenticator = authenticator
+        self.serverName = serverName
+        self.counts = counts
+        self.now = now
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        if isRunning { waiting.append(part) } else { take(part, context) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        isGone = true
+        context.fireChannelInactive()
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        // What answers a broken request answers none that was passed on.
+        if unanswered > 0, case .end = unwrapOutboundIn(data) { unanswered -= 1 }
+        context.write(data, promise: promise)
+    }
+
+    // MARK: Requests
+
+    private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+        switch part {
+        case .head(let head):
+            candidate = unanswered == 0 ? candidate(head) : nil
+            if candidate == nil { passOn(head, context) }
+        case .body(let bytes):
+            guard candidate != nil else { return context.fireChannelRead(wrapInboundOut(part)) }
+            if candidate?.body == nil {
+                candidate?.body = bytes
+            } else {
+                var bytes = bytes
+                candidate?.body?.writeBuffer(&bytes)
+            }
+        case .end(let trailers):
+            guard let run = candidate else { return context.fireChannelRead(wrapInboundOut(part)) }
+            candidate = nil
+            guard trailers == nil, begin(run, context) else { return passOnWhole(run, context) }
+        }
+    }
+
+    /// What may be answered here, by its head alone.
+    private func candidate(_ head: HTTPRequestHead) -> Candidate? {
+        guard head.method == .POST, head.version == .http1_1, head.uri.utf8.starts(with: Self.path.utf8),
+            head.isKeepAlive,
+            let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
+            length <= RunDispatcher.largestSmallBody,
+            let service = try? ServiceName(String(head.uri.utf8.dropFirst(Self.path.utf8.count)) ?? "")
+        else { return nil }
+        // A request with these says more than its body does.
+        for name in ["expect", "upgrade", "idempotency-key", "traceparent", "origin", "transfer-encoding"]
+        where head.headers.contains(name: name) { return nil }
+        guard
+            case .principal(let principal) = authenticator.authenticate(
+                authorization: head.headers.first(name: "authorization"))
+        else { return nil }
+        if case .service(let own) = principal, own != service { return nil }
+        return Candidate(head: head, service: service, principal: principal.name)
+    }
+
+    private func begin(_ run: Candidate, _ context: ChannelHandlerContext) -> Bool {
+        let accept = run.head.headers.first(name: "accept")
+        let form: RunDispatcher.Form =
+            accept?.lowercased().contains("application/octet-stream") == true ? .bytes : .oscar
+        let start = ContinuousClock.now
+        guard
+            let answer = runs.runSmall(
+                run.service, body: run.body ?? ByteBuffer(), form: form, principal: run.principal,
+                on: context.eventLoop)
+        else { return false }
+        isRunning = true
+        let context = context
+        answer.assumeIsolated().whenComplete { result in
+            self.isRunning = false
+            guard !self.isGone else { return }
+            self.settle(result, run, ContinuousClock.now - start, context)
+            while !self.isRunning, let part = self.waiting.popFirst() { self.take(part, context) }
+            context.fireChannelReadComplete()
+        }
+        return true
+    }
+
+    private func settle(
+        _ result: Result<RunDispatcher.SmallAnswer, any Error>,
+        _ run: Candidate,
+        _ time: Duration,
+        _ context: ChannelHandlerContext
+    ) {
+        switch result {
+        case .success(.text(let text, let contentType, let isFailure)):
+            write(text, contentType, isFailure: isFailure, time, context)
+        case .success(.prepared(let number)):
+            var run = run
+            run.body = nil
+            passOnWhole(run, context, prepared: number)
+        case .success(.lost): passOnWhole(run, context)
+        case .failure(let error):
+            write(ByteBuffer(string: "\(error)"), "text/plain; charset=utf-8", isFailure: true, time, context)
+        }
+    }
+
+    // MARK: Passing on
+
+    private func passOn(_ head: HTTPRequestHead, _ context: ChannelHandlerContext, prepared: UInt64? = nil) {
+        unanswered += 1
+        var head = head
+        if head.headers.contains(name: Self.preparedHeader) { head.headers.remove(name: Self.preparedHeader) }
+        if let prepared {
+            head.headers.add(name: Self.preparedHeader, value: "\(prepared)")
+            head.headers.replaceOrAdd(name: "content-length", value: "0")
+        }
+        context.fireChannelRead(wrapInboundOut(.head(head)))
+    }
+
+    private func passOnWhole(_ run: Candidate, _ context: ChannelHandlerContext, prepared: UInt64? = nil) {
+        passOn(run.head, context, prepared: prepared)
+        if let body = run.body { context.fireChannelRead(wrapInboundOut(.body(body))) }
+        context.fireChannelRead(wrapInboundOut(.end(nil)))
+    }
+
+    // MARK: Answers
+
+    private func write(
+        _ text: ByteBuffer,
+        _ contentType: String,
+        isFailure: Bool,
+        _ time: Duration,
+        _ context: ChannelHandlerContext
+    ) {
+        counts.answered(isFailure: isFailure, after: time)
+        var headers = HTTPHeaders()
+        headers.reserveCapacity(5)
+        headers.add(name: "content-type", value: contentType)
+        headers.add(name: "content-length", value: "\(text.readableBytes)")
+        headers.add(name: "x-duration-seconds", value: "\(Double(time.nanoseconds) / 1e9)")
+        headers.add(name: "date", value: currentDate())
+        headers.add(name: "server", value: serverName)
+        let head = HTTPResponseHead(
+            version: .http1_1, status: isFailure ? .internalServerError : .ok, headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if text.readableBytes > 0 { context.write(wrapOutboundOut(.body(.byteBuffer(text))), promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    }
+
+    private func currentDate() -> String {
+        let now = now()
+        if now.seconds != date.seconds { date = (now.seconds, HTTPDate.text(now)) }
+        return date.text
+    }
+}
+
+/// What is counted of requests that are answered without the router, under the names that it uses.
+struct HotRunMetrics: Sendable {
+    private let succeeded = Self.counter("2xx")
+    private let failed = Self.counter("5xx")
+    private let time = Timer(label: "apus_http_request_seconds", dimensions: [("route", Self.route)])
+
+    private static let route = "/run/{service}"
+
+    private static func counter(_ status: String) -> Counter {
+        Counter(
+            label: "apus_http_requests_total",
+            dimensions: [("route", route), ("method", "POST"), ("status", status)])
+    }
+
+    func answered(isFailure: Bool, after duration: Duration) {
+        (isFailure ? failed : succeeded).increment()
+        time.recordNanoseconds(duration.nanoseconds)
+    }
+}

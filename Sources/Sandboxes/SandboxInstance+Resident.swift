@@ -1,0 +1,197 @@
+import Glibc
+import InitWire
+import Model
+package import NIOCore
+import NIOPosix
+import Synchronization
+import SystemPackage
+
+/// The program of a resident instance, and the event loop that its calls are made on.
+struct ResidentProgram: Sendable {
+    let handler: NIOLoopBound<ResidentHandler>
+
+    /// Has it started by the instance's first process, which is there already.
+    ///
+    /// - Throws: `.startFailed`.
+    static func start(
+        _ specification: InstanceSpecification,
+        _ view: InstanceView,
+        _ link: InstanceLink,
+        log: @escaping @Sendable (SandboxOutput) async -> Void,
+        abandon: @escaping @Sendable () -> Void
+    ) async throws(SandboxError) -> ResidentProgram {
+        let (input, output): (DescriptorPair, DescriptorPair)
+        do { (input, output) = (try DescriptorPair(), try DescriptorPair()) } catch {
+            throw SandboxError(.startFailed, "no pipe for the program of \(specification.id)", cause: error)
+        }
+        let feed = ExecutionFeed(id: 0)
+        // Ends with the feed, when the program's output has ended.
+        Task {
+            while true {
+                for event in await feed.next() {
+                    guard case .output(let piece) = event else { return }
+                    await log(piece)
+                }
+            }
+        }
+        let boot = InitFrame.boot(
+            InitFrame.Boot(
+                kind: .lines, arguments: view.command, environment: view.programVariables(specification),
+                directory: view.workingDirectory
+            ))
+        do {
+            let handler = try await link.eventLoop.submit {
+                NIOLoopBound(
+                    ResidentHandler(specification, view.callExchange, log: feed, abandon: abandon),
+                    eventLoop: link.eventLoop)
+            }.get()
+            _ = try await NIOPipeBootstrap(group: link.eventLoop)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(handler.value)
+                    }
+                }
+                .takingOwnershipOfDescriptors(input: output.reading, output: input.writing).get()
+            link.boot(boot, with: [input.reading, output.writing])
+            _ = try await link.booted.get()
+            return ResidentProgram(handler: handler)
+        } catch {
+            feed.add(.lost)
+            feed.deliver()
+            throw error as? SandboxError
+                ?? SandboxError(.startFailed, "the program of \(specification.id) could not be started", cause: error)
+        }
+    }
+}
+
+/// A pipe that no process inherits.
+private struct DescriptorPair {
+    let reading: Int32
+    let writing: Int32
+
+    init() throws(Errno) {
+        do {
+            let (reading, writing) = try FileDescriptor.pipe()
+            (self.reading, self.writing) = (reading.rawValue, writing.rawValue)
+        } catch {
+            throw error as? Errno ?? .ioError
+        }
+        // A process that is started between the two calls holds an end too long; closing the other ends it all the same.
+        for descriptor in [reading, writing] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+    }
+}
+
+extension SandboxInstance {
+    /// Whether the instance takes small calls.
+    package var takesCalls: Bool { resident != nil }
+
+    /// Calls the resident program with a small body, which it finds in its input file; for event loops.
+    ///
+    /// Costs two system calls for the body, one to write and one to read for all calls that come together. For what needs
+    /// files, a name or an event there is `run`. At most as many at once as the specification's concurrency.
+    ///
+    /// - Parameters:
+    ///   - timeout: after it the answer is `.timedOut` and the instance is ended.
+    ///   - promise: gets the answer, or a `SandboxError`: `.instanceLost`, `.invalid` (no resident instance, or too many at
+    ///     once), `.startFailed`.
+    package func call(
+        _ body: ByteBuffer,
+        timeout: Duration? = nil,
+        promise: EventLoopPromise<ResidentAnswer>
+    ) {
+        guard let resident else {
+            return promise.fail(SandboxError(.invalid, "the instance \(id) takes no calls"))
+        }
+        let handler = resident.handler
+        if link.eventLoop.inEventLoop {
+            handler.value.call(body, timeout: timeout, promise)
+        } else {
+            link.eventLoop.execute { handler.value.call(body, timeout: timeout, promise) }
+        }
+    }
+
+    /// The event loop on which `call` costs the least.
+    package var eventLoop: any EventLoop { link.eventLoop }
+
+    /// One invocation by the resident program.
+    func call(
+        _ invocation: SandboxInvocation,
+        slot: Int,
+        output: @Sendable (SandboxOutput) async -> Void
+    ) async throws(SandboxError) -> SandboxOutcome {
+        let places = try bringIn(invocation, slot: slot)
+        let result: Result<SandboxOutcome, SandboxError>
+        do throws(SandboxError) {
+            result = .success(try await answer(to: invocation, places, output))
+        } catch {
+            result = .failure(error)
+        }
+        giveBack(invocation, slot: slot)
+        return try result.get()
+    }
+
+    private func answer(
+        to invocation: SandboxInvocation,
+        _ places: InstancePlaces,
+        _ output: @Sendable (SandboxOutput) async -> Void
+    ) async throws(SandboxError) -> SandboxOutcome {
+        guard let resident else { throw ResidentHandler.lost }
+        let event = invocation.environment["EVENT"].map { text in
+            (try? JSONValue.parse(text)) ?? .string(text)  // what is no document is passed on as it is
+        }
+        let line = ResidentRequest.call(
+            input: invocation.inputFileName.map { "\(places.input)/\($0)" }, output: places.output, event: event)
+        let startedAt = Instant.now()
+        let promise = link.eventLoop.makePromise(of: ResidentAnswer.self)
+        link.eventLoop.execute { resident.handler.value.call(line, timeout: invocation.timeout, promise) }
+        let answer: ResidentAnswer
+        do {
+            answer = try await withTaskCancellationHandler {
+                try await promise.futureResult.get()
+            } onCancel: {
+                // The program cannot be told to leave off; it may still answer in time.
+                link.eventLoop.scheduleTask(in: TimeAmount(invocation.gracePeriod)) {
+                    promise.fail(ResidentHandler.lost)
+                }
+            }
+        } catch {
+            return try await lost(invocation, startedAt, error)
+        }
+        if Task.isCancelled {
+            throw SandboxError(
+                .cancelled, "the invocation \(invocation.id) was cancelled", cause: CancellationError())
+        }
+        switch answer.outcome {
+        case .result(let text):
+            for start in stride(from: text.readerIndex, to: text.writerIndex, by: 1 << 16) {
+                let count = min(1 << 16, text.writerIndex - start)
+                await output(
+                    SandboxOutput(stream: .standardOutput, bytes: text.getBytes(at: start, length: count) ?? []))
+            }
+            return SandboxOutcome(ending: .exited(0), startedAt: startedAt)
+        case .refused(let words): return SandboxOutcome(ending: .refused(words), startedAt: startedAt)
+        case .timedOut:
+            // Until then it can write to what is to be taken back.
+            _ = await waitForEnd()
+            return SandboxOutcome(ending: .timedOut, startedAt: startedAt)
+        }
+    }
+
+    private func lost(
+        _ invocation: SandboxInvocation,
+        _ startedAt: Instant,
+        _ error: any Error
+    ) async throws(SandboxError) -> SandboxOutcome {
+        let isCancelled = Task.isCancelled
+        if isCancelled { abandon() }
+        let wasAlone = free.withLock { $0.count == slots - 1 }
+        let end = await waitForEnd()
+        if isCancelled {
+            throw SandboxError(
+                .cancelled, "the invocation \(invocation.id) was cancelled", cause: CancellationError())
+        }
+        // Another attempt would need as much; where there were others, nobody knows whose need it was.
+        if end == .outOfMemory, wasAlone { return SandboxOutcome(ending: .outOfMemory, startedAt: startedAt) }
+        throw error as? SandboxError ?? ResidentHandler.lost
+    }
+}
