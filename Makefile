@@ -48,7 +48,7 @@ compatibility:
 # With the release binary where there is one, which is as fast as what users run.
 chaos:
 	scripts/install-deps.sh chaos
-	@[ -x $(RELEASE) ] || $(SWIFT) build --product apus
+	@[ -x $(RELEASE) ] || { $(SWIFT) build --product apus && $(SWIFT) build --product apus-init; }
 	Tests/Chaos/run.sh --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(CHAOS)
 
 lint:

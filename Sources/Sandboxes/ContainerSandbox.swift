@@ -94,7 +94,6 @@ package final class ContainerSandbox: Sandbox {
             )
             let sentences = [
                 "Scripts run in containers of \(runtime.program).", offer.sentence, network.sentence,
-                InitProgram.sentence(settings.initProgram),
             ]
             return ContainerSandbox(
                 settings, images, scope, runtime, groups, waiting: settings.waitingShells, networks: network.networks,

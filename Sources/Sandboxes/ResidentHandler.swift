@@ -265,6 +265,13 @@ final class ResidentHandler: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
+    /// The program is no more, though somebody else may hold its output open; what it has written is still read.
+    func instanceEnds() {
+        guard let context else { return lose() }
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: .milliseconds(100)) { channel.close(promise: nil) }
+    }
+
     func end() {
         context?.close(promise: nil)
         abandon()

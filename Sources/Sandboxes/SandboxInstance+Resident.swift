@@ -52,6 +52,7 @@ struct ResidentProgram: Sendable {
                     }
                 }
                 .takingOwnershipOfDescriptors(input: output.reading, output: input.writing).get()
+            link.whenLost { _ in handler.value.instanceEnds() }
             link.boot(boot, with: [input.reading, output.writing])
             _ = try await link.booted.get()
             return ResidentProgram(handler: handler)
@@ -70,16 +71,15 @@ private struct DescriptorPair {
     let writing: Int32
 
     init() throws(Errno) {
-        do {
-            let (reading, writing) = try FileDescriptor.pipe()
-            (self.reading, self.writing) = (reading.rawValue, writing.rawValue)
-        } catch {
-            throw error as? Errno ?? .ioError
-        }
-        // A process that is started between the two calls holds an end too long; closing the other ends it all the same.
-        for descriptor in [reading, writing] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        var ends: [Int32] = [-1, -1]
+        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw Errno(rawValue: errno) }
+        (reading, writing) = (ends[0], ends[1])
     }
 }
+
+/// Not shown by the C library's module, as it is no part of POSIX before 2024 (pipe(2)).
+@_silgen_name("pipe2")
+private func pipe2(_ ends: UnsafeMutablePointer<Int32>, _ flags: Int32) -> Int32
 
 extension SandboxInstance {
     /// Whether the instance takes small calls.

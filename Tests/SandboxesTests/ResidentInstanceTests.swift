@@ -237,6 +237,25 @@ struct ResidentInstanceTests {
         }
     }
 
+    /// A process that the program started, and that is not one of ours, may keep its output open.
+    @Test(arguments: [Subject.process])
+    func outputThatStaysOpen(_ subject: Subject) async throws {
+        try await subject.with { bench in
+            try await bench.withInstance(Self.program) {
+                ($0.mode, $0.gracePeriod) = (.resident, .milliseconds(100))
+            } _: { instance in
+                let answer = try await call(instance, "answer $$")
+                let number = try #require(result(answer))
+                let holder = try #require(FileHandle(forWritingAtPath: "/proc/\(number)/fd/1"))
+                let error = await #expect(throws: SandboxError.self) { _ = try await call(instance, "exit 5") }
+                #expect(error?.code == .instanceLost)
+                let end = await instance.waitForEnd()
+                #expect(end == .exited(5))
+                try holder.close()
+            }
+        }
+    }
+
     @Test(arguments: await Subject.usable())
     func cancellation(_ subject: Subject) async throws {
         let seconds = unusualSeconds()
