@@ -41,6 +41,7 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
     private var unanswered = 0
     private var date = (seconds: Int64.min, text: "")
     private var isGone = false
+    private var isReadHeld = false
 
     init(
         runs: RunDispatcher,
@@ -59,6 +60,11 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
         if isRunning { waiting.append(part) } else { take(part, context) }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        // Whoever sends the next request before the answer to this one waits, rather than filling the memory.
+        if waiting.isEmpty { context.read() } else { isReadHeld = true }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -131,6 +137,9 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
             self.settle(result, run, ContinuousClock.now - start, context)
             while !self.isRunning, let part = self.waiting.popFirst() { self.take(part, context) }
             context.fireChannelReadComplete()
+            guard self.waiting.isEmpty, self.isReadHeld else { return }
+            self.isReadHeld = false
+            context.read()
         }
         return true
     }
