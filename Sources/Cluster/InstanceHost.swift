@@ -24,6 +24,8 @@ package final class InstanceHost: Sendable {
         /// Those who wait until nothing is left of an instance.
         var mourning: [InstanceID: [CheckedContinuation<Void, Never>]] = [:]
         var lastWaiter: UInt64 = 0
+        /// Starts are announced in the order of their numbers.
+        var lastAnnounced = InstanceID(0)
         var isClosed = false
     }
 
@@ -130,6 +132,14 @@ package final class InstanceHost: Sendable {
 
     // MARK: Life
 
+    /// The start of an instance comes next; to be called in the order in which they were decided.
+    func announce(_ id: InstanceID) {
+        state.withLock { state in
+            state.lastAnnounced = max(state.lastAnnounced, id)
+            if state.entries[id] == nil { state.entries[id] = .starting(waiting: [:], start: nil) }
+        }
+    }
+
     /// Lives through the whole life of an instance: returns when nothing of it is left.
     ///
     /// - Parameter ready: called when it can be used.
@@ -137,16 +147,21 @@ package final class InstanceHost: Sendable {
         let began = ContinuousClock.now
         // Awaited below; a task of its own, so that `end` can cancel the start alone.
         let start = Task { [self] in await self.start(id, of: name) }
-        adopt(id, start)
+        if !adopt(id, start) { start.cancel() }
         await withTaskCancellationHandler {
             await start.value
         } onCancel: {
             start.cancel()
         }
         guard let instance = self.ready(id) else { return failed.increment() }
-        startTime.recordNanoseconds((ContinuousClock.now - began).nanoseconds)
-        started.increment()
-        ready()
+        if start.isCancelled {
+            // It was told to end too late for its start to fail.
+            await instance.stop()
+        } else {
+            startTime.recordNanoseconds((ContinuousClock.now - began).nanoseconds)
+            started.increment()
+            ready()
+        }
         let end = await instance.waitForEnd()
         state.withLock { $0.entries[id] = .gone(SandboxError(.instanceLost, "the instance has ended: \(end)")) }
         var metadata: Logger.Metadata = ["service": "\(name)", "instance": "\(id)", "end": "\(end)"]
@@ -160,13 +175,12 @@ package final class InstanceHost: Sendable {
         await removeFolder(folder(of: id, name))
     }
 
-    private func adopt(_ id: InstanceID, _ start: Task<Void, Never>) {
+    /// False where it was told to end before.
+    private func adopt(_ id: InstanceID, _ start: Task<Void, Never>) -> Bool {
         state.withLock { state in
-            if case .starting(let waiting, _) = state.entries[id] {
-                state.entries[id] = .starting(waiting: waiting, start: start)
-            } else {
-                state.entries[id] = .starting(waiting: [:], start: start)
-            }
+            guard case .starting(let waiting, _) = state.entries[id] else { return false }
+            state.entries[id] = .starting(waiting: waiting, start: start)
+            return true
         }
     }
 
@@ -228,15 +242,24 @@ package final class InstanceHost: Sendable {
     func end(_ id: InstanceID) {
         let (instance, start) = state.withLock { state -> (SandboxInstance?, Task<Void, Never>?) in
             switch state.entries[id] {
-            case .ready(let instance): (instance, nil)
-            case .starting(_, let start): (nil, start)
-            case .gone, nil: (nil, nil)
+            case .ready(let instance): return (instance, nil)
+            case .starting(_, let start?): return (nil, start)
+            case .starting(let waiting, nil) where waiting.isEmpty:
+                state.entries[id] = .gone(Self.endedEarly)
+                return (nil, nil)
+            case .starting, .gone: return (nil, nil)
+            case nil:
+                // Its start may be on the way.
+                if id > state.lastAnnounced { state.entries[id] = .gone(Self.endedEarly) }
+                return (nil, nil)
             }
         }
         start?.cancel()
         // Nobody awaits this: `live` waits for the end itself.
         if let instance { Task { await instance.stop() } }
     }
+
+    private static let endedEarly = SandboxError(.instanceLost, "the instance was told to end before it was started")
 
     /// Answers those who wait for an instance that will not be started any more.
     func close() {

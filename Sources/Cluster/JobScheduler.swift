@@ -155,6 +155,7 @@ package final class JobScheduler: Service {
         case .load(let service, let after, let limit):
             group.addTask { [self] in await load(service, after: after, limit: limit) }
         case .startInstance(let id, let service):
+            instances.announce(id)
             group.addTask { [self] in
                 await instances.live(id, of: service) { [self] in decide { $0.instanceReady(id) } }
                 decide { $0.instanceEnded(id) }
