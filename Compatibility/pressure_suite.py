@@ -181,6 +181,8 @@ def no_descriptors(context):
         pid = server.process.pid
         soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         expect(soft == hard or soft >= 65_536, f"the soft limit is {soft}, the hard one {hard}")
+        # Trying out containers, right after the start, takes some of its own for a moment.
+        eventually(lambda: "ontainers " in server.log_tail(50), "what is known of containers", 30)
         used = len(os.listdir(f"/proc/{pid}/fd"))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 60, hard))
         held = []

@@ -1,3 +1,4 @@
+package import AsyncHTTPClient
 package import Logging
 import Metrics
 package import Model
@@ -32,6 +33,9 @@ package final class InstanceHost: Sendable {
     private let data: DataDirectory
     private let catalog: ServiceCatalog
     private let sandboxes: SandboxSet
+    /// For programs that answer requests.
+    let httpClient: HTTPClient
+    let now: @Sendable () -> Instant
     let logs: InstanceLogs
     private let logger: Logger
     private let state = Mutex(State())
@@ -44,12 +48,15 @@ package final class InstanceHost: Sendable {
         data: DataDirectory,
         catalog: ServiceCatalog,
         sandboxes: SandboxSet,
+        httpClient: HTTPClient,
         now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
         self.data = data
         self.catalog = catalog
         self.sandboxes = sandboxes
+        self.httpClient = httpClient
+        self.now = now
         self.logger = logger
         logs = InstanceLogs(now: now)
     }

@@ -29,6 +29,11 @@ struct InvocationPlace: Sendable {
             return (try await sandbox.run(invocation, output: output), countsMemory)
         }
         let instance = try await scheduler.instances.instance(id)
+        if instance.serverSocket != nil {
+            let call = ServerInvocation(
+                client: scheduler.instances.httpClient, now: scheduler.instances.now)
+            return (try await call.run(invocation, in: instance, output: output), countsMemory)
+        }
         return (try await instance.run(invocation, output: output), countsMemory)
     }
 

@@ -96,7 +96,8 @@ struct Server {
             deliverySignal: deliveries, node: HostName.current, now: now,
             recordSpan: traces.recorder, logger: logger
         )
-        let instances = InstanceHost(data: data, catalog: catalog, sandboxes: sandboxes, now: now, logger: logger)
+        let instances = InstanceHost(
+            data: data, catalog: catalog, sandboxes: sandboxes, httpClient: httpClient, now: now, logger: logger)
         let scheduler = JobScheduler(
             capacity: Resources(cpu: settings.cpu, memory: settings.memory), shares: settings.shares, store: state,
             grace: settings.grace, instances: instances, logger: logger,

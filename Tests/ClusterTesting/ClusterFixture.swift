@@ -131,7 +131,8 @@ package struct ClusterFixture: Sendable {
         )
         scheduler = JobScheduler(
             capacity: options.capacity, shares: options.shares, store: state, grace: options.grace,
-            instances: InstanceHost(data: data, catalog: catalog, sandboxes: sandboxes, now: now, logger: logger),
+            instances: InstanceHost(
+                data: data, catalog: catalog, sandboxes: sandboxes, httpClient: httpClient, now: now, logger: logger),
             logger: logger, execute: { await executor.execute($0, $1) }
         )
         allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
