@@ -205,6 +205,7 @@ package final class InstanceHost: Sendable {
             let instance = try await sandbox.startInstance(
                 service.instance(name: "\(name)-\(id)", in: folder),
                 log: { logs.append($0, of: name, from: id) })
+            try await probe(instance, service)
             settle(id, .success(instance))
         } catch {
             if !Task.isCancelled {
@@ -214,6 +215,14 @@ package final class InstanceHost: Sendable {
             }
             settle(id, .failure(error))
             await removeFolder(folder)
+        }
+    }
+
+    private func probe(_ instance: SandboxInstance, _ service: RegisteredService) async throws {
+        guard let server = service.definition.server else { return }
+        do { try await ServerProbe(client: httpClient).waitUntilReady(instance, path: server.healthPath) } catch {
+            await instance.stop()
+            throw error
         }
     }
 

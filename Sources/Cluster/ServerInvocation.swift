@@ -3,7 +3,6 @@ import Model
 import NIOCore
 import NIOHTTP1
 import Sandboxes
-import SystemPackage
 
 /// One invocation by a program that answers requests: the call that a resident program would get as a line, as the body of a
 /// `POST /`.
@@ -48,18 +47,16 @@ struct ServerInvocation: Sendable {
         ).bytes()
     }
 
-    /// A socket's path where URLs have their host.
-    private static func host(of socket: String) -> String { QueryEncoding.escape(socket).replacing("+", with: "%20") }
-
     private func post(
         _ body: [UInt8],
         to instance: SandboxInstance,
         output: @Sendable (SandboxOutput) async -> Void
     ) async throws -> SandboxOutcome.Ending {
-        let socket = instance.serverSocket?.string ?? ""
-        var request = HTTPClientRequest(url: "http+unix://\(Self.host(of: socket))/")
+        guard var request = HTTPClientRequest(toServerOf: instance, path: "/") else {
+            throw SandboxError(.invalid, "the instance \(instance.id) answers no requests")
+        }
         request.method = .POST
-        request.headers = ["content-type": "application/json", "host": "localhost", "connection": "close"]
+        request.headers.add(name: "content-type", value: "application/json")
         if let trace = TraceContext.current { request.headers.add(name: "traceparent", value: trace.traceparent) }
         request.body = .bytes(ByteBuffer(bytes: body))
         do {
