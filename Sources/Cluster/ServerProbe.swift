@@ -27,7 +27,8 @@ struct ServerProbe: Sendable {
         }
         let deadline = ContinuousClock.now + Self.longest
         while true {
-            let answer = try? await client.execute(request, timeout: .seconds(10))  // what is not there yet answers nothing
+            // What is not there yet answers nothing.
+            let answer = try? await client.execute(request, timeout: .seconds(10))
             if let answer, answer.status.code < 500 { return }
             if flag.isRaised {
                 throw SandboxError(.startFailed, "the program of \(instance.id) ended before it answered \(path)")
@@ -40,6 +41,7 @@ struct ServerProbe: Sendable {
     }
 }
 
+/// Says once that something has happened.
 private final class Flag: Sendable {
     private let value = Atomic(false)
 
