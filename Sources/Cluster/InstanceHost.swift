@@ -179,6 +179,7 @@ package final class InstanceHost: Sendable {
             lost.increment()
             logger.warning("an instance was lost", metadata: metadata)
         }
+        logs.ended(id, of: name)
         await removeFolder(folder(of: id, name))
     }
 

@@ -77,7 +77,11 @@ package final class JobScheduler: Service {
         if service.pause != nil { refuseRuns(of: service.name, Self.paused(service.name)) }
     }
 
-    func serviceRemoved(_ name: ServiceName) { decide { $0.serviceRemoved(name) } }
+    func serviceRemoved(_ name: ServiceName) {
+        decide { $0.serviceRemoved(name) }
+        state.withLock { _ = $0.restarts.removeValue(forKey: name) }
+        instances.logs.remove(name)
+    }
 
     func jobsAdded(to name: ServiceName) { decide { $0.jobsAdded(to: name) } }
 
@@ -111,6 +115,9 @@ package final class JobScheduler: Service {
 
     /// The instance in which an invocation has its place; `nil` where it has a sandbox of its own.
     func seat(of ticket: Admission.Ticket) -> InstanceID? { state.withLock { $0.admission.seat(of: ticket) } }
+
+    /// How many instances work or start, and how many wait for work.
+    package var instanceCounts: (busy: Int, idle: Int) { state.withLock { $0.admission.instanceCounts } }
 
     /// How many instances of a service there are, in which states.
     func instanceState(of service: ServiceName) -> Admission.InstanceState {

@@ -15,7 +15,7 @@ extension Gateway {
         let (pools, counts) = (UpstreamPools(), ProxyMetrics())
         let router = ProxyRouter(catalog: catalog, authenticator: authenticator)
         let (servers, runs, authenticator, now) = (servers, runs, authenticator, now)
-        let runCounts = HotRunMetrics()
+        let requests = requests
         return { channel in
             let proxy = FunctionProxy(
                 ProxySurroundings(
@@ -23,7 +23,7 @@ extension Gateway {
                     now: now, logger: logger),
                 idleTimeout: idleTimeout)
             let hotRuns = HotRuns(
-                runs: runs, authenticator: authenticator, serverName: serverName, counts: runCounts, now: now)
+                runs: runs, authenticator: authenticator, serverName: serverName, metrics: requests, now: now)
             return [proxy, hotRuns, ConnectionWatch()]
         }
     }

@@ -55,6 +55,7 @@ package struct Gateway: Sendable {
     let metrics: PrometheusRegistry
     /// The largest event that `/job` and `/run` take.
     let maximumEvent: ByteCount
+    let requests = RouteMetrics()
     let now: @Sendable () -> Instant
 
     package init(
@@ -101,7 +102,7 @@ package struct Gateway: Sendable {
         let router = Router(context: APIContext.self)
         // Outside the errors, so that a page on another origin can read those, too.
         router.add(middleware: CORSHeaders())
-        router.add(middleware: ErrorMiddleware())
+        router.add(middleware: ErrorMiddleware(metrics: requests))
         router.get("health") { request, _ in
             request.query("verbose") == nil ? Response.text("Ok") : Response.json(status.healthJSON())
         }

@@ -1,7 +1,6 @@
 import Cluster
 import Identity
 import Logging
-import Metrics
 import Model
 import NIOCore
 import NIOHTTP1
@@ -19,6 +18,8 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
     /// Names an answer that was prepared here to the route that sends it; taken off what clients send.
     static let preparedHeader = "x-apus-prepared"
     private static let path = "/run/"
+    /// As the router names it.
+    private static let route = "/run/{service}"
 
     private struct Candidate {
         let head: HTTPRequestHead
@@ -30,7 +31,7 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
     private let runs: RunDispatcher
     private let authenticator: Authenticator
     private let serverName: String
-    private let counts: HotRunMetrics
+    private let metrics: RouteMetrics
     private let now: @Sendable () -> Instant
     private var candidate: Candidate?
     /// Whether a run is under way here.
@@ -47,13 +48,13 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
         runs: RunDispatcher,
         authenticator: Authenticator,
         serverName: String,
-        counts: HotRunMetrics,
+        metrics: RouteMetrics,
         now: @escaping @Sendable () -> Instant
     ) {
         self.runs = runs
         self.authenticator = authenticator
         self.serverName = serverName
-        self.counts = counts
+        self.metrics = metrics
         self.now = now
     }
 
@@ -133,7 +134,7 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
         let context = context
         answer.assumeIsolated().whenComplete { result in
             self.isRunning = false
-            guard !self.isGone else { return }
+            guard !self.isGone else { return self.forget(result) }
             self.settle(result, run, ContinuousClock.now - start, context)
             while !self.isRunning, let part = self.waiting.popFirst() { self.take(part, context) }
             context.fireChannelReadComplete()
@@ -161,6 +162,13 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
         case .failure(let error):
             write(ByteBuffer(string: "\(error)"), "text/plain; charset=utf-8", isFailure: true, time, context)
         }
+    }
+
+    /// Nobody is there any more who could fetch the answer.
+    private func forget(_ result: Result<RunDispatcher.SmallAnswer, any Error>) {
+        guard case .success(.prepared(let number)) = result, let answer = runs.prepared(number) else { return }
+        // Nobody awaits this; what stays is removed at the next start.
+        Task { await answer.discard() }
     }
 
     // MARK: Passing on
@@ -191,7 +199,8 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
         _ time: Duration,
         _ context: ChannelHandlerContext
     ) {
-        counts.answered(isFailure: isFailure, after: time)
+        metrics.answered(
+            route: Self.route, method: "POST", status: isFailure ? 500 : 200, after: time)
         var headers = HTTPHeaders()
         headers.reserveCapacity(5)
         headers.add(name: "content-type", value: contentType)
@@ -210,25 +219,5 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
         let now = now()
         if now.seconds != date.seconds { date = (now.seconds, HTTPDate.text(now)) }
         return date.text
-    }
-}
-
-/// What is counted of requests that are answered without the router, under the names that it uses.
-struct HotRunMetrics: Sendable {
-    private let succeeded = Self.counter("2xx")
-    private let failed = Self.counter("5xx")
-    private let time = Timer(label: "apus_http_request_seconds", dimensions: [("route", Self.route)])
-
-    private static let route = "/run/{service}"
-
-    private static func counter(_ status: String) -> Counter {
-        Counter(
-            label: "apus_http_requests_total",
-            dimensions: [("route", route), ("method", "POST"), ("status", status)])
-    }
-
-    func answered(isFailure: Bool, after duration: Duration) {
-        (isFailure ? failed : succeeded).increment()
-        time.recordNanoseconds(duration.nanoseconds)
     }
 }

@@ -3,13 +3,14 @@ import HTTPTypes
 import Hummingbird
 import Identity
 import Logging
-import Metrics
 import Model
 import NIOCore
 
 /// Turns errors into answers, counts requests, and writes one log line for each that changed something or failed.
 struct ErrorMiddleware: RouterMiddleware {
     typealias Context = APIContext
+
+    let metrics: RouteMetrics
 
     func handle(
         _ request: Request,
@@ -19,15 +20,9 @@ struct ErrorMiddleware: RouterMiddleware {
         let start = ContinuousClock.now
         let response = await answer(request, context, next)
         let route = context.endpointPath ?? "unknown"
-        Counter(
-            label: "apus_http_requests_total",
-            dimensions: [
-                ("route", route), ("method", Self.method(request.method)),
-                ("status", "\(response.status.code / 100)xx"),
-            ]
-        ).increment()
-        Timer(label: "apus_http_request_seconds", dimensions: [("route", route)])
-            .recordNanoseconds((ContinuousClock.now - start).nanoseconds)
+        metrics.answered(
+            route: route, method: Self.method(request.method), status: response.status.code,
+            after: ContinuousClock.now - start)
         return response
     }
 

@@ -222,6 +222,8 @@ final class ResidentHandler: ChannelInboundHandler {
     }
 
     private func take(_ line: ByteBuffer) {
+        // An empty line means nothing: a program ends with it what a library may have begun.
+        guard line.readableBytes > 0 else { return }
         guard let answer = ResidentLine.parse(line), calls[answer.id] != nil else { return say(line) }
         finish(answer.id, answer.isOK ? .result(answer.text) : .refused(String(buffer: answer.text)))
     }

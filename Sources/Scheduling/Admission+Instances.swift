@@ -141,6 +141,9 @@ extension Admission {
     /// How many instances there are, those that start and end included.
     package var instanceCount: Int { pool.count }
 
+    /// How many instances work, start or end, and how many wait for work.
+    package var instanceCounts: (busy: Int, idle: Int) { (pool.count - pool.idleCount, pool.idleCount) }
+
     /// The instances of a service at one moment.
     package struct InstanceState: Sendable, Hashable {
         /// That work or start.

@@ -63,6 +63,9 @@ package struct InstancePool: Sendable {
     /// How many there are, those that start and end included.
     package var count: Int { instances.count }
 
+    /// How many wait for work.
+    var idleCount: Int { instances.values.count { $0.phase == .ready && $0.tickets.isEmpty } }
+
     /// The service of an instance; `nil` where it is no more.
     func service(of id: InstanceID) -> ServiceName? { instances[id]?.service }
 

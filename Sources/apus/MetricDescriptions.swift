@@ -25,6 +25,10 @@ enum MetricDescriptions {
         "apus_webhook_deliveries_total": "Tries to tell a webhook of an event, by webhook and outcome.",
         "apus_lifecycle_removed_total": "What the lifecycles of buckets have deleted, by kind.",
         "apus_run_seconds": "Time of synchronous runs, waiting included.",
+        "apus_run_wait_seconds": "Time that synchronous runs waited for room and for a warm instance.",
+        "apus_instance_starts_total": "Starts of warm instances, by outcome.",
+        "apus_instance_start_seconds": "Time from the decision to start an instance until it could be used.",
+        "apus_instances_lost_total": "Instances that ended though nobody had told them to.",
         "apus_clock_jumps_total": "How often the wall clock was set while the cluster ran.",
         "apus_runs_total": "Synchronous runs, by outcome.",
     ]
@@ -43,6 +47,17 @@ enum MetricDescriptions {
         }
         registry.addCallback("apus_deliveries_waiting", help: "Results that wait for another storage.") {
             [PrometheusRegistry.Sample(Double((try? await status.waitingDeliveries()) ?? 0))]
+        }
+    }
+
+    /// Warm instances.
+    static func register(_ scheduler: JobScheduler, in registry: PrometheusRegistry) {
+        registry.addCallback("apus_instances", help: "Warm instances that are there, by whether they work or wait.") {
+            let (busy, idle) = scheduler.instanceCounts
+            return [
+                PrometheusRegistry.Sample(Double(busy), labels: [("state", "busy")]),
+                PrometheusRegistry.Sample(Double(idle), labels: [("state", "idle")]),
+            ]
         }
     }
 

@@ -147,6 +147,7 @@ struct Server {
             started: now()
         )
         MetricDescriptions.register(status, in: registry)
+        MetricDescriptions.register(scheduler, in: registry)
         MetricDescriptions.register(state, in: registry)
         MetricDescriptions.register(desk, now: now, in: registry)
         let authenticator = Authenticator(
