@@ -10,8 +10,7 @@ struct InvocationPlace: Sendable {
 
     /// Waits until its instance is ready, where it has one.
     func wait() async throws {
-        guard let id = instance else { return }
-        _ = try await scheduler.instances.instance(id)
+        _ = try await scheduler.readyInstance(of: ticket)
     }
 
     /// Runs it there, once.
@@ -25,10 +24,9 @@ struct InvocationPlace: Sendable {
     ) async throws -> (outcome: SandboxOutcome, countsMemory: Bool) {
         let sandbox = try await sandboxes.sandbox(for: service.sandbox)
         let countsMemory = sandbox.capabilities.enforcesLimits
-        guard let id = instance else {
+        guard let instance = try await scheduler.readyInstance(of: ticket) else {
             return (try await sandbox.run(invocation, output: output), countsMemory)
         }
-        let instance = try await scheduler.instances.instance(id)
         if instance.serverSocket != nil {
             let call = ServerInvocation(
                 client: scheduler.instances.httpClient, now: scheduler.instances.now)

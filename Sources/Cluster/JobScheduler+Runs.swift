@@ -48,14 +48,31 @@ extension JobScheduler {
         if let seat = enterAtOnce(service.name) { return seat }
         let ticket = Admission.Ticket.run(try await acquire(service))
         do {
-            guard let id = seat(of: ticket) else {
+            guard let instance = try await readyInstance(of: ticket) else {
                 throw ClusterError(code: .unavailable, message: "no instances can be kept here: apus-init is missing")
             }
-            return (ticket, try await instances.instance(id))
+            return (ticket, instance)
         } catch {
             decide { $0.ended(ticket) }
             throw error
         }
+    }
+
+    /// The instance of an invocation that has not begun, once it is ready; `nil` where it has none.
+    ///
+    /// One that is lost before gives its place to another one, a few times.
+    ///
+    /// - Throws: why the instance could not be started; `CancellationError`.
+    func readyInstance(of ticket: Admission.Ticket) async throws -> SandboxInstance? {
+        var losses = 0
+        while let id = seat(of: ticket) {
+            do { return try await instances.instance(id) } catch let error as SandboxError {
+                losses += 1
+                guard error.code == .instanceLost, losses < 4 else { throw error }
+                await instances.waitForEnd(of: id)
+            }
+        }
+        return nil
     }
 
     /// Gives the place of a run back.
