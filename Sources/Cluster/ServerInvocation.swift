@@ -37,12 +37,11 @@ struct ServerInvocation: Sendable {
     }
 
     private static func body(_ invocation: SandboxInvocation, input: String, output: String) -> [UInt8] {
-        let event = invocation.environment["EVENT"].map { (try? JSONValue.parse($0)) ?? .string($0) }
-        return JSONValue.object(
+        JSONValue.object(
             JSONObject([
                 ("id", .string(invocation.id)),
                 ("input", invocation.inputFileName.map { .string("\(input)/\($0)") } ?? .null),
-                ("output_dir", .string(output)), ("event", event ?? .null),
+                ("output_dir", .string(output)), ("event", invocation.event ?? .null),
             ])
         ).bytes()
     }

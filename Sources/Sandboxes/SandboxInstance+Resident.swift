@@ -119,15 +119,9 @@ extension SandboxInstance {
         slot: Int,
         output: @Sendable (SandboxOutput) async -> Void
     ) async throws(SandboxError) -> SandboxOutcome {
-        let places = try bringIn(invocation, slot: slot)
-        let result: Result<SandboxOutcome, SandboxError>
-        do throws(SandboxError) {
-            result = .success(try await answer(to: invocation, places, output))
-        } catch {
-            result = .failure(error)
+        try await bringing(invocation, slot: slot) { (places) async throws(SandboxError) in
+            try await answer(to: invocation, places, output)
         }
-        giveBack(invocation, slot: slot)
-        return try result.get()
     }
 
     private func answer(
@@ -136,11 +130,9 @@ extension SandboxInstance {
         _ output: @Sendable (SandboxOutput) async -> Void
     ) async throws(SandboxError) -> SandboxOutcome {
         guard let resident else { throw ResidentHandler.lost }
-        let event = invocation.environment["EVENT"].map { text in
-            (try? JSONValue.parse(text)) ?? .string(text)  // what is no document is passed on as it is
-        }
         let line = ResidentRequest.call(
-            input: invocation.inputFileName.map { "\(places.input)/\($0)" }, output: places.output, event: event)
+            input: invocation.inputFileName.map { "\(places.input)/\($0)" }, output: places.output,
+            event: invocation.event)
         let startedAt = Instant.now()
         let promise = link.eventLoop.makePromise(of: ResidentAnswer.self)
         link.eventLoop.execute { resident.handler.value.call(line, timeout: invocation.timeout, promise) }

@@ -12,17 +12,13 @@ extension SandboxInstance {
         slot: Int,
         output: @Sendable (SandboxOutput) async -> Void
     ) async throws(SandboxError) -> SandboxOutcome {
-        let places = try bringIn(invocation, slot: slot)
-        let result: Result<SandboxOutcome, SandboxError>
-        do throws(SandboxError) {
-            result = .success(try await supervise(invocation, places, output))
-        } catch {
-            // Only then is nobody left who could change what is taken back.
-            if error.code == .instanceLost { _ = await waitForEnd() }
-            result = .failure(error)
+        try await bringing(invocation, slot: slot) { (places) async throws(SandboxError) in
+            do throws(SandboxError) { return try await supervise(invocation, places, output) } catch {
+                // Only then is nobody left who could change what is taken back.
+                if error.code == .instanceLost { _ = await waitForEnd() }
+                throw error
+            }
         }
-        giveBack(invocation, slot: slot)
-        return try result.get()
     }
 
     private func supervise(

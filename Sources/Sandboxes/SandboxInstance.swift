@@ -166,6 +166,19 @@ package final class SandboxInstance: Sendable {
         }
     }
 
+    /// Brings the directories of an invocation in, does the work, and takes them back.
+    func bringing(
+        _ invocation: SandboxInvocation,
+        slot: Int,
+        _ work: (InstancePlaces) async throws(SandboxError) -> SandboxOutcome
+    ) async throws(SandboxError) -> SandboxOutcome {
+        let places = try bringIn(invocation, slot: slot)
+        let result: Result<SandboxOutcome, SandboxError>
+        do throws(SandboxError) { result = .success(try await work(places)) } catch { result = .failure(error) }
+        giveBack(invocation, slot: slot)
+        return try result.get()
+    }
+
     /// Takes the instance for broken: ends it without waiting for that.
     func abandon() { life.cancel() }
 }

@@ -63,6 +63,11 @@ package struct SandboxInvocation: Sendable {
     }
 }
 
+extension SandboxInvocation {
+    /// What the invocation is about, as programs get it that take calls; what is no document is passed on as text.
+    package var event: JSONValue? { environment["EVENT"].map { (try? JSONValue.parse($0)) ?? .string($0) } }
+}
+
 /// A piece of what a script wrote.
 package struct SandboxOutput: Sendable, Hashable {
     /// The two streams of a script.
