@@ -13,13 +13,26 @@ package struct Authenticator: Sendable {
 
     private let credentials: Credentials
     private let serviceForToken: @Sendable (String) -> ServiceName?
+    private let userForToken: @Sendable (String) -> User?
+    private let userForAccessKey: @Sendable (String) -> (secret: String, user: User)?
 
+    /// None of the closures may block.
+    ///
     /// - Parameters:
     ///   - credentials: The administrator's.
-    ///   - serviceForToken: The service that has this token (64 hexadecimal digits); must not block.
-    package init(credentials: Credentials, serviceForToken: @escaping @Sendable (String) -> ServiceName?) {
+    ///   - serviceForToken: The service that has this token (64 hexadecimal digits).
+    ///   - userForToken: Whose token this is, among those that were verified and are still good.
+    ///   - userForAccessKey: Whose S3 access key this is.
+    package init(
+        credentials: Credentials,
+        serviceForToken: @escaping @Sendable (String) -> ServiceName?,
+        userForToken: @escaping @Sendable (String) -> User? = { _ in nil },
+        userForAccessKey: @escaping @Sendable (String) -> (secret: String, user: User)? = { _ in nil }
+    ) {
         self.credentials = credentials
         self.serviceForToken = serviceForToken
+        self.userForToken = userForToken
+        self.userForAccessKey = userForAccessKey
     }
 
     /// Reads the value of an `Authorization` header: Basic (RFC 7617) for the administrator, Bearer (RFC
@@ -39,7 +52,9 @@ package struct Authenticator: Sendable {
 
     /// The secret and the principal of an S3 access key; `nil` for an unknown key.
     package func secret(forAccessKey accessKey: String) -> (secret: String, principal: Principal)? {
-        guard Secret.matches(accessKey, credentials.s3AccessKey) else { return nil }
+        guard Secret.matches(accessKey, credentials.s3AccessKey) else {
+            return userForAccessKey(accessKey).map { ($0.secret, .user($0.user)) }
+        }
         return (credentials.s3SecretKey, .administrator(name: credentials.username))
     }
 
@@ -57,6 +72,7 @@ package struct Authenticator: Sendable {
 
     private func bearer(_ token: Substring) -> Decision {
         guard ServiceToken.isWellFormed(token) else {
+            if let user = userForToken(String(token)) { return .principal(.user(user)) }
             return .refused(reason: "the bearer token is not the token of a service (64 hexadecimal digits)")
         }
         guard let service = serviceForToken(String(token)) else {

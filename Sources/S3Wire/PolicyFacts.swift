@@ -54,9 +54,9 @@ extension PolicyFacts {
         case .administrator(let name):
             self[.principalType] = "Account"
             (self[.userID], self[.userName]) = (name, name)
-        case .service(let name):
+        case .user, .service:
             self[.principalType] = "User"
-            (self[.userID], self[.userName]) = (name.text, name.text)
+            (self[.userID], self[.userName]) = (principal.name, principal.name)
         }
         for (key, name) in Self.headers { self[key] = request.header(name) }
         if isList { for (key, name) in Self.listParameters { self[key] = request.query[name] } }

@@ -15,7 +15,7 @@ package struct PolicyStatement: Sendable, Hashable {
             case (.everyone, _): true
             case (.named, .anonymous): false
             case (.named(let names, let root), .administrator(let name)): root || names.contains(name)
-            case (.named(let names, _), .service(let name)): names.contains(name.text)
+            case (.named(let names, _), .user), (.named(let names, _), .service): names.contains(principal.name)
             }
         }
     }
