@@ -7,7 +7,7 @@ import Scheduling
 import Synchronization
 import SystemPackage
 
-/// The short way of small requests: to a resident program that is warm, without files, tasks or records.
+/// The short way of small requests: to a warm program or a warm script, without folders, tasks or records.
 extension RunDispatcher {
     /// What became of a small run.
     package enum SmallAnswer: Sendable {
@@ -22,6 +22,15 @@ extension RunDispatcher {
     /// What is larger goes the long way.
     package static let largestSmallBody = 64 << 10
 
+    /// A small run that is under way.
+    package struct SmallRun {
+        package let answer: EventLoopFuture<SmallAnswer>
+        /// Ends the script where it still runs, which nobody waits for any more.
+        ///
+        /// Programs that stay cannot be told to leave off one call.
+        package let cancel: @Sendable () -> Void
+    }
+
     /// Runs a service on a body where that can be done at once; `nil` where it cannot, and nothing was done.
     ///
     /// To be called on an event loop: it waits for nothing.
@@ -31,29 +40,95 @@ extension RunDispatcher {
         form: Form,
         principal: String,
         on loop: any EventLoop
-    ) -> EventLoopFuture<SmallAnswer>? {
+    ) -> SmallRun? {
         guard body.readableBytes <= Self.largestSmallBody, let service = catalog[name],
-            service.definition.mode == .resident, let input = Self.input(body, form),
+            service.definition.mode != .server, let input = Self.input(body, form),
             let (ticket, instance) = scheduler.enterAtOnce(name)
         else { return nil }
-        let start = ContinuousClock.now
-        let promise = instance.eventLoop.makePromise(of: ResidentAnswer.self)
-        instance.call(input, timeout: service.definition.timeout, promise: promise)
-        return promise.futureResult.flatMap { [self] answer -> EventLoopFuture<SmallAnswer> in
-            let time = ContinuousClock.now - start
-            scheduler.leave(ticket, after: time)
-            counts.ended(after: time)
-            if let files = answer.files {
-                return instance.eventLoop.makeFutureWithTask { [self] in
-                    try await prepare(answer.outcome, files, of: service, form, principal)
-                }
-            }
-            return instance.eventLoop.makeSucceededFuture(small(answer.outcome, of: service, form))
-        }.flatMapErrorThrowing { [self] error in
-            scheduler.leave(ticket, after: ContinuousClock.now - start)
+        let run = Run(service: service, form: form, principal: principal, ticket: ticket, instance: instance)
+        let (answer, cancel) = instance.takesCalls ? call(run, input) : execute(run, input)
+        let settled = answer.flatMapErrorThrowing { [self] error in
+            left(run)
             guard error is SandboxError else { throw error }
             return .lost
         }.hop(to: loop)
+        return SmallRun(answer: settled, cancel: cancel)
+    }
+
+    /// What is known of one run.
+    private struct Run {
+        let service: RegisteredService
+        let form: Form
+        let principal: String
+        let ticket: Admission.Ticket
+        let instance: SandboxInstance
+        let start = ContinuousClock.now
+
+        func makeName() -> JobName { JobName(service: service.name, unique: UniqueID.uuid()) }
+    }
+
+    /// Gives the place back, and tells how long that was.
+    @discardableResult
+    private func left(_ run: Run) -> Duration {
+        let time = ContinuousClock.now - run.start
+        scheduler.leave(run.ticket, after: time)
+        return time
+    }
+
+    /// By a program that stays.
+    private func call(_ run: Run, _ input: ByteBuffer) -> (EventLoopFuture<SmallAnswer>, @Sendable () -> Void) {
+        let loop = run.instance.eventLoop
+        let promise = loop.makePromise(of: ResidentAnswer.self)
+        run.instance.call(input, timeout: run.service.definition.timeout, promise: promise)
+        let answer = promise.futureResult.flatMap { [self] answer -> EventLoopFuture<SmallAnswer> in
+            counts.ended(after: left(run))
+            guard let files = answer.files else { return loop.makeSucceededFuture(small(answer.outcome, run)) }
+            return loop.makeFutureWithTask { [self] in
+                guard case .result(let text) = answer.outcome else {
+                    try await Folder.offload { try Folder.remove(files) }
+                    return small(answer.outcome, run)
+                }
+                return try await prepare(run, run.makeName(), files, output: text)
+            }
+        }
+        return (answer, {})
+    }
+
+    /// By a script.
+    private func execute(_ run: Run, _ input: ByteBuffer) -> (EventLoopFuture<SmallAnswer>, @Sendable () -> Void) {
+        let loop = run.instance.eventLoop
+        let promise = loop.makePromise(of: ScriptAnswer.self)
+        let name = run.makeName()
+        let cancel = run.instance.execute(
+            input, name: name.text, timeout: run.service.definition.timeout, promise: promise)
+        let answer = promise.futureResult.flatMap { [self] answer -> EventLoopFuture<SmallAnswer> in
+            switch answer {
+            case .ended(let end):
+                counts.ended(after: left(run))
+                guard let files = end.files else { return loop.makeSucceededFuture(small(end, run)) }
+                return loop.makeFutureWithTask { [self] in
+                    if JobFailure(end.ending, of: run.service) != nil {
+                        try await Folder.offload { try Folder.remove(files) }
+                        return small(end, run)
+                    }
+                    return try await prepare(run, name, files, output: end.output)
+                }
+            case .flowing(let flow): return loop.makeFutureWithTask { [self] in try await finish(flow, run, name) }
+            }
+        }
+        return (answer, cancel)
+    }
+
+    /// Takes the output of a script that writes much into files.
+    private func finish(_ flow: ScriptFlow, _ run: Run, _ name: JobName) async throws -> SmallAnswer {
+        let folder = try await WorkFolder.make(name.text, in: data.work)
+        let output = try StreamFiles(in: folder.root, limit: executor.logs.limit)
+        defer { output.close() }
+        let end = try await flow.finish { piece in await output.append(piece) }
+        counts.ended(after: left(run))
+        let failure = JobFailure(end.ending, of: run.service) ?? output.overflow
+        try await take(end.files, into: folder)
+        return try await prepared(run, name, in: folder, failure)
     }
 
     /// What the program finds in its input file; `nil` where the body says more than that.
@@ -72,51 +147,71 @@ extension RunDispatcher {
         }
     }
 
-    private func small(
-        _ outcome: ResidentAnswer.Outcome,
-        of service: RegisteredService,
-        _ form: Form
-    ) -> SmallAnswer {
+    private func small(_ outcome: ResidentAnswer.Outcome, _ run: Run) -> SmallAnswer {
         switch outcome {
-        case .result(var text):
-            counts.succeeded.increment()
-            if form == .oscar { text.writeInteger(UInt8(ascii: "\n")) }
-            return .text(text, contentType: RunAnswer.outputType(form), isFailure: false)
+        case .result(let text): return succeeded(text, run)
         case .refused(let words): return failed(JobFailure(refused: words))
-        case .timedOut: return failed(JobFailure(timeoutOf: service))
+        case .timedOut: return failed(JobFailure(timeoutOf: run.service))
         }
     }
 
-    private func failed(_ failure: JobFailure) -> SmallAnswer {
+    private func small(_ end: ScriptEnd, _ run: Run) -> SmallAnswer {
+        guard let failure = JobFailure(end.ending, of: run.service) else { return succeeded(end.output, run) }
+        return failed(failure, end.error, end.output)
+    }
+
+    private func succeeded(_ output: ByteBuffer, _ run: Run) -> SmallAnswer {
+        counts.succeeded.increment()
+        var text = output
+        if run.form == .oscar { text.writeInteger(UInt8(ascii: "\n")) }
+        return .text(text, contentType: RunAnswer.outputType(run.form), isFailure: false)
+    }
+
+    /// - Parameter said: what the script wrote, which follows the reason.
+    private func failed(_ failure: JobFailure, _ said: ByteBuffer...) -> SmallAnswer {
         counts.failed.increment()
         logger.info("run ended", metadata: ["state": "failed", "message": "\(failure.message)"])
-        return .text(
-            ByteBuffer(string: RunAnswer.beginning(of: failure)), contentType: RunAnswer.textType, isFailure: true)
+        var text = ByteBuffer(string: RunAnswer.beginning(of: failure))
+        for part in said { text.writeImmutableBuffer(part) }
+        return .text(text, contentType: RunAnswer.textType, isFailure: true)
     }
 
-    /// Makes the answer of a program that left files; they go where the service's outputs say, as in any run.
+    /// Makes the answer of a run that left files.
+    ///
+    /// - Parameter text: what it wrote.
     private func prepare(
-        _ outcome: ResidentAnswer.Outcome,
+        _ run: Run,
+        _ name: JobName,
         _ files: FilePath,
-        of service: RegisteredService,
-        _ form: Form,
-        _ principal: String
+        output text: ByteBuffer
     ) async throws -> SmallAnswer {
-        guard case .result(let text) = outcome else {
-            try await Folder.offload { try Folder.remove(files) }
-            return small(outcome, of: service, form)
-        }
-        let job = JobName(service: service.name, unique: UniqueID.uuid())
-        let folder = try await WorkFolder.make(job.text, in: data.work)
-        let output = folder.output
+        let folder = try await WorkFolder.make(name.text, in: data.work)
+        try await take(files, into: folder)
         try await Folder.offload {
-            try Folder.remove(output)
-            try Folder.move(files, to: output)
             try Folder.writeFile(folder.root.appending(RunAnswer.outputName), Array(text.readableBytesView))
             try Folder.writeFile(folder.root.appending(RunAnswer.errorName), [])
         }
-        let input = PreparedInput(event: .unknown(.empty))
-        let answer = try await self.answer(nil, service, input, form: form, in: folder, run: (job, principal))
+        return try await prepared(run, name, in: folder, nil)
+    }
+
+    private func take(_ files: FilePath?, into folder: WorkFolder) async throws {
+        guard let files else { return }
+        try await Folder.offload {
+            try Folder.remove(folder.output)
+            try Folder.move(files, to: folder.output)
+        }
+    }
+
+    /// Files go where the service's outputs say, as in any run.
+    private func prepared(
+        _ run: Run,
+        _ name: JobName,
+        in folder: WorkFolder,
+        _ failure: JobFailure?
+    ) async throws -> SmallAnswer {
+        let answer = try await self.answer(
+            failure, run.service, PreparedInput(event: .unknown(.empty)), form: run.form, in: folder,
+            run: (name, run.principal))
         return .prepared(keep(answer))
     }
 

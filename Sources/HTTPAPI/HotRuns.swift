@@ -6,7 +6,7 @@ import NIOCore
 import NIOHTTP1
 import S3Wire
 
-/// Answers small runs of resident services on the connection's own thread; everything else is passed on, in order.
+/// Answers small runs of warm services on the connection's own thread; everything else is passed on, in order.
 ///
 /// Stands behind the decoder. What a task and the layers of a router cost is more than all that such a run needs.
 final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
@@ -34,8 +34,8 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
     private let metrics: RouteMetrics
     private let now: @Sendable () -> Instant
     private var candidate: Candidate?
-    /// Whether a run is under way here.
-    private var isRunning = false
+    /// What ends the run that is under way here.
+    private var running: (@Sendable () -> Void)?
     /// What came while one was.
     private var waiting = CircularBuffer<HTTPServerRequestPart>()
     /// Requests that were passed on and are not answered yet: no other may be answered before them.
@@ -60,7 +60,7 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
-        if isRunning { waiting.append(part) } else { take(part, context) }
+        if running != nil { waiting.append(part) } else { take(part, context) }
     }
 
     func read(context: ChannelHandlerContext) {
@@ -70,7 +70,14 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         isGone = true
+        running?()
         context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // Whoever closes its side of the connection does not wait for an answer.
+        if case .inputClosed? = event as? ChannelEvent { running?() }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -121,22 +128,21 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func begin(_ run: Candidate, _ context: ChannelHandlerContext) -> Bool {
-        let accept = run.head.headers.first(name: "accept")
         let form: RunDispatcher.Form =
-            accept?.lowercased().contains("application/octet-stream") == true ? .bytes : .oscar
+            MediaTypes.wantsBytes(run.head.headers.first(name: "accept")) ? .bytes : .oscar
         let start = ContinuousClock.now
         guard
-            let answer = runs.runSmall(
+            let small = runs.runSmall(
                 run.service, body: run.body ?? ByteBuffer(), form: form, principal: run.principal,
                 on: context.eventLoop)
         else { return false }
-        isRunning = true
+        running = small.cancel
         let context = context
-        answer.assumeIsolated().whenComplete { result in
-            self.isRunning = false
+        small.answer.assumeIsolated().whenComplete { result in
+            self.running = nil
             guard !self.isGone else { return self.forget(result) }
             self.settle(result, run, ContinuousClock.now - start, context)
-            while !self.isRunning, let part = self.waiting.popFirst() { self.take(part, context) }
+            while self.running == nil, let part = self.waiting.popFirst() { self.take(part, context) }
             context.fireChannelReadComplete()
             guard self.waiting.isEmpty, self.isReadHeld else { return }
             self.isReadHeld = false

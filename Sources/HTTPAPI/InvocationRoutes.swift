@@ -97,7 +97,7 @@ struct InvocationRoutes: Sendable {
         _ context: APIContext,
         key: IdempotencyKey?
     ) async throws -> Response {
-        let wantsBytes = request.headers[.accept]?.lowercased().contains("application/octet-stream") ?? false
+        let wantsBytes = MediaTypes.wantsBytes(request.headers[.accept])
         let start = ContinuousClock.now
         let answer: RunAnswer
         let (gateway, body, principal) = (gateway, request.body, context.principal.name)

@@ -15,6 +15,7 @@ final class ExecutionFeed: Sendable {
         var events: [Event] = []
         var size = 0
         var waiter: UnsafeContinuation<[Event], Never>?
+        var taker: (@Sendable ([Event]) -> Void)?
         var isOver = false
         var isStalled = false
 
@@ -30,7 +31,19 @@ final class ExecutionFeed: Sendable {
     let id: UInt32
     private let state = Mutex(State())
 
-    init(id: UInt32) { self.id = id }
+    /// - Parameter taker: gets the events where they are delivered, instead of whoever calls `next`.
+    init(id: UInt32, taker: (@Sendable ([Event]) -> Void)? = nil) {
+        self.id = id
+        if let taker { state.withLock { $0.taker = taker } }
+    }
+
+    /// From now on events are for those who call `next`, and first of all those.
+    func stopTaking(_ events: [Event]) {
+        state.withLock { state in
+            state.taker = nil
+            state.events = events + state.events
+        }
+    }
 
     /// Adds an event; whoever waits is told by `deliver`.
     func add(_ event: Event) {
@@ -62,12 +75,18 @@ final class ExecutionFeed: Sendable {
 
     /// Hands over what was added.
     func deliver() {
-        let (waiter, events) = state.withLock { state -> (UnsafeContinuation<[Event], Never>?, [Event]) in
-            guard !state.events.isEmpty, let waiter = state.waiter else { return (nil, []) }
-            state.waiter = nil
-            return (waiter, state.take())
+        let (waiter, taker, events) = state.withLock {
+            state -> (UnsafeContinuation<[Event], Never>?, (@Sendable ([Event]) -> Void)?, [Event]) in
+            guard !state.events.isEmpty else { return (nil, nil, []) }
+            if let taker = state.taker {
+                if state.isOver { state.taker = nil }
+                return (nil, taker, state.take())
+            }
+            guard let waiter = state.waiter.take() else { return (nil, nil, []) }
+            return (waiter, nil, state.take())
         }
         waiter?.resume(returning: events)
+        taker?(events)
     }
 
     /// The next events, at least one; the last one is no output.

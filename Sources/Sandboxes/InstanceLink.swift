@@ -72,11 +72,25 @@ final class InstanceLink: Sendable {
     /// Sends an order for an execution.
     ///
     /// - Parameter limit: how long its end is waited for, after which the instance is taken for lost.
-    func begin(_ order: InitFrame.Execution, limit: Duration?) -> ExecutionFeed {
-        let feed = ExecutionFeed(id: order.id)
+    func begin(_ feed: ExecutionFeed, _ order: InitFrame.Execution, limit: Duration?) {
         let bytes = InitFrame.execute(order).bytes
+        if eventLoop.inEventLoop { return handler.value.begin(feed, bytes, limit: limit) }
         eventLoop.execute { [handler] in handler.value.begin(feed, bytes, limit: limit) }
-        return feed
+    }
+
+    /// Hands the output of an execution over, and returns what comes last.
+    func end(
+        of feed: ExecutionFeed,
+        _ output: @Sendable (SandboxOutput) async -> Void
+    ) async -> ExecutionFeed.Event {
+        while true {
+            let events = await feed.next()
+            if feed.takeStall() { resume() }
+            for event in events {
+                guard case .output(let piece) = event else { return event }
+                await output(piece)
+            }
+        }
     }
 
     /// Sends the order to start the instance's program, and gives away the descriptors that belong to it.

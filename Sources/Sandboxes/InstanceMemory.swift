@@ -1,4 +1,5 @@
 import Glibc
+import InitWire
 import Model
 import Synchronization
 
@@ -24,8 +25,17 @@ final class InstanceMemory: Sendable {
     /// How many were ended until now; 0 where nobody counts.
     var kills: Int64 { state.withLock { $0.group?.outOfMemoryKills ?? 0 } }
 
-    /// Whether an execution that ended so did so because of that.
-    func hasKilled(since before: Int64, _ ending: SandboxOutcome.Ending) -> Bool {
+    /// How an execution ended.
+    ///
+    /// - Parameter killsBefore: `kills` at its beginning; `nil` where the memory has no limit.
+    func ending(_ end: InitFrame.End, killsBefore: Int64?) -> SandboxOutcome.Ending {
+        if end.isTimedOut { return .timedOut }
+        let ending: SandboxOutcome.Ending = end.isSignal ? .signalled(end.code) : .exited(end.code)
+        guard ending != .exited(0), let killsBefore else { return ending }
+        return hasKilled(since: killsBefore, ending) ? .outOfMemory : ending
+    }
+
+    private func hasKilled(since before: Int64, _ ending: SandboxOutcome.Ending) -> Bool {
         let state = state.withLock { $0 }
         guard let group = state.group, state.limit > .zero else { return false }
         if group.outOfMemoryKills > before { return true }

@@ -1,10 +1,11 @@
 import InitWire
 import Model
+package import NIOCore
 import SystemPackage
 
 extension SandboxInstance {
     /// After the time when its first process should have ended an execution, the host does so.
-    private static let lateness = Duration.seconds(10)
+    static let lateness = Duration.seconds(10)
 
     /// Executes the script for one invocation.
     func execute(
@@ -37,9 +38,10 @@ extension SandboxInstance {
         let killsBefore = specification.memory > .zero ? memory.kills : nil
         let startedAt = Instant.now()
         let grace = invocation.gracePeriod + Self.lateness
-        let feed = link.begin(order, limit: invocation.timeout.map { $0 + grace })
+        let feed = ExecutionFeed(id: order.id)
+        link.begin(feed, order, limit: invocation.timeout.map { $0 + grace })
         let event = await withTaskCancellationHandler {
-            await end(of: feed, output)
+            await link.end(of: feed, output)
         } onCancel: {
             link.cancel(order.id, limit: grace)
         }
@@ -54,33 +56,35 @@ extension SandboxInstance {
                     .cancelled, "the invocation \(invocation.id) was cancelled", cause: CancellationError())
             }
             return SandboxOutcome(
-                ending: ending(end, killsBefore), startedAt: startedAt,
+                ending: memory.ending(end, killsBefore: killsBefore), startedAt: startedAt,
                 cpuTime: .microseconds(Int64(clamping: end.cpuTime)),
                 peakMemory: ByteCount(Int64(clamping: end.peakMemory))
             )
         }
     }
 
-    /// Hands the output over, and returns what comes last.
-    private func end(
-        of feed: ExecutionFeed,
-        _ output: @Sendable (SandboxOutput) async -> Void
-    ) async -> ExecutionFeed.Event {
-        while true {
-            let events = await feed.next()
-            if feed.takeStall() { link.resume() }
-            for event in events {
-                guard case .output(let piece) = event else { return event }
-                await output(piece)
-            }
+    /// Executes the script on a small body, which it finds in its input file; for event loops, without a folder or a task.
+    ///
+    /// Only in mode script, and one at a time. For what needs files, an event or more variables there is `run`.
+    ///
+    /// - Parameters:
+    ///   - name: of the invocation, which the script finds in `JOB_UUID`.
+    ///   - promise: gets the answer, or a `SandboxError`: `.instanceLost`; `.invalid` and `.startFailed` where nothing was executed.
+    /// - Returns: what ends the script, whose answer then comes as always.
+    package func execute(
+        _ body: ByteBuffer,
+        name: String,
+        timeout: Duration?,
+        promise: EventLoopPromise<ScriptAnswer>
+    ) -> @Sendable () -> Void {
+        guard let scripts else {
+            promise.fail(SandboxError(.invalid, "the instance \(id) executes no scripts"))
+            return {}
         }
-    }
-
-    private func ending(_ end: InitFrame.End, _ killsBefore: Int64?) -> SandboxOutcome.Ending {
-        if end.isTimedOut { return .timedOut }
-        let ending: SandboxOutcome.Ending = end.isSignal ? .signalled(end.code) : .exited(end.code)
-        guard ending != .exited(0), let killsBefore else { return ending }
-        return memory.hasKilled(since: killsBefore, ending) ? .outOfMemory : ending
+        let id = link.nextID()
+        link.eventLoop.execute { scripts.value.call(body, id: id, name: name, timeout: timeout, promise) }
+        let limit = specification.gracePeriod + Self.lateness
+        return { [link] in link.cancel(id, limit: limit) }
     }
 }
 

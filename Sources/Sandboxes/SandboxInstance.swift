@@ -17,6 +17,8 @@ package final class SandboxInstance: Sendable {
     /// The slots that no invocation has; the last one is taken first, and its files are in the processor's cache.
     let free: Mutex<[Int]>
     let slots: Int
+    /// In mode script.
+    let scripts: NIOLoopBound<ScriptCalls>?
     /// In mode resident.
     let resident: ResidentProgram?
     /// In mode server.
@@ -33,7 +35,7 @@ package final class SandboxInstance: Sendable {
         id = specification.id
         (self.specification, self.view, self.link) = (specification, view, link)
         (self.memory, self.life) = (memory, life)
-        (resident, server) = (program.resident, program.server)
+        (scripts, resident, server) = (program.scripts, program.resident, program.server)
         slots = specification.invocationsAtOnce
         free = Mutex(Array((1...slots).reversed()))
     }
@@ -62,7 +64,7 @@ package final class SandboxInstance: Sendable {
         do {
             let program = try await withTaskCancellationHandler {
                 try await link.ready.get()
-                return try await boot(specification, view, link, log, abandon: { link.unlessEnding { life.cancel() } })
+                return try await boot(specification, view, link, memory, log, abandon: { link.unlessEnding { life.cancel() } })
             } onCancel: {
                 life.cancel()
             }
@@ -83,11 +85,17 @@ package final class SandboxInstance: Sendable {
         _ specification: InstanceSpecification,
         _ view: InstanceView,
         _ link: InstanceLink,
+        _ memory: InstanceMemory,
         _ log: @escaping @Sendable (SandboxOutput) async -> Void,
         abandon: @escaping @Sendable () -> Void
     ) async throws(SandboxError) -> BootedProgram {
         switch specification.mode {
-        case .script: return BootedProgram()
+        case .script:
+            let loop = link.eventLoop
+            let scripts = try? await loop.submit {
+                NIOLoopBound(ScriptCalls(specification, view, link, memory), eventLoop: loop)
+            }.get()  // an event loop that is shut down takes nothing any more
+            return BootedProgram(scripts: scripts)
         case .resident:
             let program = try await ResidentProgram.start(specification, view, link, log: log, abandon: abandon)
             return BootedProgram(resident: program)
@@ -183,8 +191,9 @@ package final class SandboxInstance: Sendable {
     func abandon() { life.cancel() }
 }
 
-/// The program that lives as long as its instance, in the modes that have one.
+/// What an instance has beside its first process, as its mode wants it.
 private struct BootedProgram: Sendable {
+    var scripts: NIOLoopBound<ScriptCalls>?
     var resident: ResidentProgram?
     var server: ServerSocket?
 }

@@ -50,7 +50,7 @@ struct WarmInstanceTests {
     private func small(_ cluster: ClusterFixture, _ text: String) async throws -> RunDispatcher.SmallAnswer? {
         try await cluster.runs.runSmall(
             try ServiceName("s"), body: ByteBuffer(string: text), form: .bytes, principal: "p",
-            on: MultiThreadedEventLoopGroup.singleton.next())?.get()
+            on: MultiThreadedEventLoopGroup.singleton.next())?.answer.get()
     }
 
     private func withCluster(
@@ -77,6 +77,47 @@ struct WarmInstanceTests {
             #expect(jobs.allSatisfy { $0.state == .succeeded })
             for number in 0..<20 { #expect(try await cluster.text("out/\(number)", in: "bkt") == "TEXT \(number)") }
             #expect(starts(started) == 1)
+        }
+    }
+
+    @Test("small runs of scripts are answered as the longer way answers them")
+    func smallScripts() async throws {
+        try await withCluster { cluster, started in
+            let script = """
+                case "$(cat "$INPUT_FILE_PATH")" in
+                file) printf 'from a file' > "$TMP_OUTPUT_DIR/a" ;;
+                bad) echo why >&2; echo out; printf x > "$TMP_OUTPUT_DIR/a"; exit 3 ;;
+                much) head -c 1000000 /dev/zero | tr '\\0' x ;;
+                muchbad) head -c 1000000 /dev/zero | tr '\\0' x; exit 3 ;;
+                *) printf 'got %s' "$(cat "$INPUT_FILE_PATH")" ;;
+                esac
+                """
+            try await cluster.create("s", script: script, more: ["instances": .object(["max": .integer(1)])])
+            // Nothing is warm yet.
+            #expect(try await small(cluster, "x") == nil)
+            for text in ["first", "", "file", "bad", "much", "muchbad"] {
+                let long = try await run(cluster, text)
+                let short = try await answer(cluster, text)
+                #expect(short == long, "\(text): \(short.prefix(100)) and not \(long.prefix(100))")
+            }
+            #expect(cluster.scheduler.free == cluster.scheduler.capacity)
+            #expect(try cluster.names(cluster.data.work).isEmpty)
+        }
+    }
+
+    /// The whole answer of a small run, once one is possible.
+    private func answer(_ cluster: ClusterFixture, _ text: String) async throws -> String {
+        try await eventually("a small run is possible") {
+            switch try await small(cluster, text) {
+            case .text(let text, _, _): return String(buffer: text)
+            case .prepared(let number):
+                let answer = try #require(cluster.runs.prepared(number))
+                var bytes: [UInt8] = []
+                try await answer.write { bytes += Array(buffer: $0) }
+                await answer.discard()
+                return String(decoding: bytes, as: UTF8.self)
+            case .lost, nil: return nil
+            }
         }
     }
 

@@ -56,7 +56,8 @@ struct InstanceLinkTests {
         try await withLink(frames.flatMap(\.bytes)) { link, _ in
             try await link.ready.get()
             let order = InitFrame.Execution(id: link.nextID(), arguments: ["/x"], environment: [], directory: "/")
-            let feed = link.begin(order, limit: .milliseconds(50))
+            let feed = ExecutionFeed(id: order.id)
+            link.begin(feed, order, limit: .milliseconds(50))
             // Nothing answers, so that the limit ends it.
             guard case .lost? = await feed.next().last else {
                 Issue.record("an execution ended that nobody ran")

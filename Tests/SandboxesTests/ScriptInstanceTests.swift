@@ -371,7 +371,8 @@ struct ScriptInstanceTests {
                 let inside = directory.withLock { $0 }
                 for name in ["control", "files"] {
                     let names = try? FileManager.default.contentsOfDirectory(atPath: inside.appending(name).string)
-                    #expect(names ?? [] == [])
+                    // What is made ready for small executions is there before there is one.
+                    #expect((names ?? []).filter { !$0.hasPrefix("run-") } == [])
                 }
             }
         }
