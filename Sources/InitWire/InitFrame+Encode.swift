@@ -30,6 +30,7 @@ extension InitFrame {
                 out.put(execution.standardInput)
                 out.put(execution.arguments)
                 out.put(execution.environment)
+                out.put(execution.own)
             }
         case .cancel(let id): Self.frame(.cancel, into: &out) { $0.put(id) }
         case .boot(let boot):

@@ -4,7 +4,7 @@
 /// texts and lists have their length or count (4 bytes) before them.
 package enum InitFrame: Sendable, Hashable {
     /// What both sides must agree on; `ready` tells init's.
-    package static let version: UInt32 = 1
+    package static let version: UInt32 = 2
 
     /// The two output streams.
     package enum Stream: UInt8, Sendable, Hashable {
@@ -43,8 +43,10 @@ extension InitFrame {
         package var id: UInt32
         /// The path of the program and its arguments.
         package var arguments: [String]
-        /// Each `NAME=value`.
+        /// Each `NAME=value`: what all executions of the instance see.
         package var environment: [String]
+        /// Each `NAME=value`: what only this one sees; wins over `environment`.
+        package var own: [String]
         package var directory: String
         /// The file to read from; empty for none.
         package var standardInput: String
@@ -57,6 +59,7 @@ extension InitFrame {
             id: UInt32,
             arguments: [String],
             environment: [String],
+            own: [String] = [],
             directory: String,
             standardInput: String = "",
             timeout: UInt64 = 0,
@@ -65,6 +68,7 @@ extension InitFrame {
             self.id = id
             self.arguments = arguments
             self.environment = environment
+            self.own = own
             self.directory = directory
             self.standardInput = standardInput
             self.timeout = timeout

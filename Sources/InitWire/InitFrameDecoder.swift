@@ -96,7 +96,8 @@ private struct Reader {
         let input = try text()
         let arguments = try list()
         return InitFrame.Execution(
-            id: id, arguments: arguments, environment: try list(), directory: directory, standardInput: input,
+            id: id, arguments: arguments, environment: try list(), own: try list(), directory: directory,
+            standardInput: input,
             timeout: timeout, gracePeriod: gracePeriod
         )
     }

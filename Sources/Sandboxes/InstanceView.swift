@@ -22,21 +22,22 @@ struct InstanceView: Sendable {
     /// The command that runs the script.
     var command: [String] { ["/bin/sh", script] }
 
-    /// The variables of an invocation, or of the program of the instance.
-    func variables(_ service: [String: String], _ own: [String: String]) -> [String] {
+    /// The variables that all programs of the instance see.
+    func common(_ specification: InstanceSpecification) -> [String: String] {
         var all = environment
-        all.merge(service) { $1 }
-        all.merge(own) { $1 }
+        all.merge(specification.environment) { $1 }
+        all.merge(["HOME": home, "TMPDIR": temporary]) { $1 }
         all.merge(fixed) { $1 }
-        return all.map { "\($0.key)=\($0.value)" }
+        return all
     }
 }
 
-extension InstanceView {
-    /// The variables of the instance's one program.
-    func programVariables(_ specification: InstanceSpecification) -> [String] {
-        variables(specification.environment, ["HOME": home, "TMPDIR": temporary])
-    }
+extension [String: String] {
+    /// Each `NAME=value`, in an order that depends on nothing else.
+    var lines: [String] { map { "\($0.key)=\($0.value)" }.sorted() }
+
+    /// What is not so in the others.
+    func difference(from others: [String: String]) -> [String: String] { filter { others[$0.key] != $0.value } }
 }
 
 /// An invocation's directories as its programs see them.

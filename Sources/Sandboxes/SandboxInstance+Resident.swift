@@ -36,7 +36,7 @@ struct ResidentProgram: Sendable {
         }
         let boot = InitFrame.boot(
             InitFrame.Boot(
-                kind: .lines, arguments: view.command, environment: view.programVariables(specification),
+                kind: .lines, arguments: view.command, environment: view.common(specification).lines,
                 directory: view.workingDirectory
             ))
         do {

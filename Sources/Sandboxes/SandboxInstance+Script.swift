@@ -27,10 +27,12 @@ extension SandboxInstance {
         _ places: InstancePlaces,
         _ output: @Sendable (SandboxOutput) async -> Void
     ) async throws(SandboxError) -> SandboxOutcome {
-        let own = invocation.variables(
-            input: places.input, output: places.output, home: view.home, temporary: view.temporary)
+        let own = invocation.environment.merging(
+            invocation.variables(
+                input: places.input, output: places.output, home: view.home, temporary: view.temporary)
+        ) { $1 }.merging(view.fixed) { $1 }.difference(from: common)
         let order = InitFrame.Execution(
-            id: link.nextID(), arguments: view.command, environment: view.variables(invocation.environment, own),
+            id: link.nextID(), arguments: view.command, environment: commonLines, own: own.lines,
             directory: view.workingDirectory, standardInput: places.standardInput,
             timeout: invocation.timeout.map { max(1, $0.wholeMilliseconds) } ?? 0,
             gracePeriod: invocation.gracePeriod.wholeMilliseconds

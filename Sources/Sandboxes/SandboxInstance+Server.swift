@@ -37,7 +37,7 @@ final class ServerSocket: Sendable {
         let (socket, listener) = try make(in: specification.directory.appending("server"))
         let boot = InitFrame.boot(
             InitFrame.Boot(
-                kind: .port, arguments: view.command, environment: view.programVariables(specification),
+                kind: .port, arguments: view.command, environment: view.common(specification).lines,
                 directory: view.workingDirectory, port: view.hasOwnNetwork ? declared : 0
             ))
         link.boot(boot, with: [listener])

@@ -11,6 +11,9 @@ package final class SandboxInstance: Sendable {
     package let id: String
     let specification: InstanceSpecification
     let view: InstanceView
+    /// The variables that all programs of the instance see.
+    let common: [String: String]
+    let commonLines: [String]
     let link: InstanceLink
     let memory: InstanceMemory
     private let life: Task<InstanceEnd, Never>
@@ -35,6 +38,8 @@ package final class SandboxInstance: Sendable {
         id = specification.id
         (self.specification, self.view, self.link) = (specification, view, link)
         (self.memory, self.life) = (memory, life)
+        common = view.common(specification)
+        commonLines = common.lines
         (scripts, resident, server) = (program.scripts, program.resident, program.server)
         slots = specification.invocationsAtOnce
         free = Mutex(Array((1...slots).reversed()))

@@ -26,7 +26,7 @@ final class ScriptCalls {
         (self.specification, self.link, self.memory) = (specification, link, memory)
         exchange = view.callExchange
         loop = link.eventLoop
-        environment = view.programVariables(specification)
+        environment = view.common(specification).lines
         command = view.command
         directory = view.workingDirectory
         for _ in 0..<Self.placeCount { prepare(insteadOf: nil) }
@@ -58,7 +58,8 @@ final class ScriptCalls {
         let (input, output) = (files.inside(files.input, of: exchange), files.inside(files.output, of: exchange))
         let order = InitFrame.Execution(
             id: id, arguments: command,
-            environment: environment + [
+            environment: environment,
+            own: [
                 "JOB_UUID=\(name)", "TMP_INPUT_DIR=\(input)", "TMP_OUTPUT_DIR=\(output)",
                 "INPUT_FILE_PATH=\(input)/\(files.name)",
             ],

@@ -24,40 +24,69 @@ struct Execution {
             status: status ?? 0, isTimedOut: isTimedOut, cpuTime: usage.cpuTime, peakMemory: usage.peakMemory)
     }
 
-    /// Starts it.
+    /// Starts it, in that shell where it is for that.
     ///
     /// - Returns: the execution, or why there is none.
-    static func start(_ order: InitFrame.Execution) -> (Execution?, String) {
+    static func start(_ order: InitFrame.Execution, in spare: SpareShell?) -> (Execution?, String) {
+        if let spare {
+            if spare.take(order) { return (Execution(order, spare.process, spare.streams), "") }
+            spare.dismiss()
+        }
         var input: Int32 = -1
         if !order.standardInput.isEmpty {
             input = open(order.standardInput, O_RDONLY | O_CLOEXEC)
             guard input >= 0 else { return (nil, "its standard input cannot be opened: \(message(errno))") }
         }
         defer { if input >= 0 { close(input) } }
-        guard let output = Descriptors.pipe(nonBlocking: false) else { return (nil, "no pipe: \(message(errno))") }
+        let own = Set(order.own.map { $0.prefix { $0 != "=" } })
+        let environment = order.environment.filter { !own.contains($0.prefix { $0 != "=" }) } + order.own
+        switch spawn(order.arguments, environment: environment, directory: order.directory, input: input) {
+        case .success(let started): return (Execution(order, started.process, started.streams), "")
+        case .failure(let problem): return (nil, problem.message)
+        }
+    }
+
+    private init(_ order: InitFrame.Execution, _ process: pid_t, _ streams: (output: Int32, error: Int32)) {
+        (id, self.process, self.streams) = (order.id, process, streams)
+        deadline = order.timeout == 0 ? nil : Descriptors.now() + order.timeout
+        gracePeriod = order.gracePeriod
+    }
+
+    struct Problem: Error {
+        let message: String
+    }
+
+    /// Starts a program, with a pipe for each of its output streams.
+    ///
+    /// - Parameter extra: a descriptor that the program gets, and by which number.
+    static func spawn(
+        _ arguments: [String],
+        environment: [String],
+        directory: String,
+        input: Int32,
+        extra: (descriptor: Int32, number: Int32)? = nil
+    ) -> Result<(process: pid_t, streams: (output: Int32, error: Int32)), Problem> {
+        guard let output = Descriptors.pipe(nonBlocking: false) else {
+            return .failure(Problem(message: "no pipe: \(message(errno))"))
+        }
         guard let error = Descriptors.pipe(nonBlocking: false) else {
             for end in [output.read, output.write] { close(end) }
-            return (nil, "no pipe: \(message(errno))")
+            return .failure(Problem(message: "no pipe: \(message(errno))"))
         }
         let process = Spawn.start(
-            order.arguments, environment: order.environment, directory: order.directory, input: input,
-            output: output.write, error: error.write
-        )
+            arguments, environment: environment, directory: directory, input: input, output: output.write,
+            error: error.write, extra: extra)
         close(output.write)
         close(error.write)
         guard process > 0 else {
             close(output.read)
             close(error.read)
-            let program = order.arguments.first ?? ""
-            return (nil, "\(program) cannot be executed in \(order.directory): \(message(-process))")
+            let program = arguments.first ?? ""
+            return .failure(Problem(message: "\(program) cannot be executed in \(directory): \(message(-process))"))
         }
         Descriptors.setNonBlocking(output.read)
         Descriptors.setNonBlocking(error.read)
-        let execution = Execution(
-            id: order.id, process: process, streams: (output.read, error.read),
-            deadline: order.timeout == 0 ? nil : Descriptors.now() + order.timeout, gracePeriod: order.gracePeriod
-        )
-        return (execution, "")
+        return .success((process, (output.read, error.read)))
     }
 
     /// Asks all that it started to end, once.

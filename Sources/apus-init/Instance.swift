@@ -16,6 +16,10 @@ final class Instance {
     private var descriptors: [Int32] = []
     private var execution: Execution?
     private var program: Program?
+    private var spare: SpareShell?
+    /// What the next execution is likely to be, once one has ended.
+    private var last: InitFrame.Execution?
+    private var wantsSpare = false
     private var isEnding = false
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
 
@@ -28,6 +32,7 @@ final class Instance {
         while true {
             advance()
             flush()
+            startSpare()
             wait()
         }
     }
@@ -72,6 +77,11 @@ final class Instance {
             var usage = rusage()
             let process = wait4(-1, &status, WNOHANG, &usage)
             if process > 0 {
+                if process == spare?.process {
+                    spare?.close()
+                    spare = nil
+                    continue
+                }
                 execution?.usage.add(usage)
                 if process == execution?.process { execution?.status = status }
                 if process == program?.process { programEnded(status) }
@@ -123,6 +133,14 @@ final class Instance {
         guard let done = execution, done.streams == (-1, -1) else { return }
         send(.ended(id: done.id, done.end))
         execution = nil
+        wantsSpare = true
+    }
+
+    /// Once for each execution that has ended: one that dies at once is not started over and over.
+    private func startSpare() {
+        guard wantsSpare, execution == nil, !isEnding, let last else { return }
+        wantsSpare = false
+        if spare == nil { spare = SpareShell.start(for: last) }
     }
 
     private func readStream(_ stream: InitFrame.Stream) {
@@ -163,8 +181,8 @@ final class Instance {
         switch frame {
         case .execute(let order):
             guard execution == nil else { return send(.refused(id: order.id, message: "another one is running")) }
-            let (started, problem) = Execution.start(order)
-            execution = started
+            let (started, problem) = Execution.start(order, in: spare)
+            (spare, execution, last) = (nil, started, order)
             if started == nil { send(.refused(id: order.id, message: problem)) }
         case .cancel(let id): if execution?.id == id { execution?.stop() }
         case .boot(let order):

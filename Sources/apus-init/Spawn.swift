@@ -8,6 +8,7 @@ enum Spawn {
     ///   - input: where it reads from; -1 for nothing.
     ///   - output: -1 for this process's standard output.
     ///   - error: -1 for this process's standard error.
+    ///   - extra: one descriptor more, and by which number the program gets it.
     /// - Returns: its number, or the negative error.
     static func start(
         _ arguments: [String],
@@ -15,7 +16,8 @@ enum Spawn {
         directory: String,
         input: Int32,
         output: Int32,
-        error: Int32
+        error: Int32,
+        extra: (descriptor: Int32, number: Int32)? = nil
     ) -> pid_t {
         guard chdir(directory) == 0 else { return -errno }
         var actions = posix_spawn_file_actions_t()
@@ -28,6 +30,7 @@ enum Spawn {
         }
         if output >= 0 { posix_spawn_file_actions_adddup2(&actions, output, 1) }
         if error >= 0 { posix_spawn_file_actions_adddup2(&actions, error, 2) }
+        if let extra { posix_spawn_file_actions_adddup2(&actions, extra.descriptor, extra.number) }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

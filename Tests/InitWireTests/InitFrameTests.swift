@@ -7,8 +7,8 @@ struct InitFrameTests {
     static let frames: [InitFrame] = [
         .execute(
             InitFrame.Execution(
-                id: 7, arguments: ["/bin/sh", "script.sh", ""], environment: ["A=1", "B=ä€😀\n"], directory: "/home",
-                standardInput: "/in", timeout: .max, gracePeriod: 5
+                id: 7, arguments: ["/bin/sh", "script.sh", ""], environment: ["A=1", "B=ä€😀\n"], own: ["A=2", ""],
+                directory: "/home", standardInput: "/in", timeout: .max, gracePeriod: 5
             )),
         .execute(InitFrame.Execution(id: .max, arguments: [], environment: [], directory: "")),
         .cancel(id: 0), .cancel(id: .max),

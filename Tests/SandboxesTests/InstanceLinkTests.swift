@@ -32,7 +32,7 @@ struct InstanceLinkTests {
 
     @Test(
         arguments: [
-            [255, 255, 255, 255], [0, 0, 0, 0], [1, 0, 0, 0, 77], InitFrame.ready(version: 2).bytes,
+            [255, 255, 255, 255], [0, 0, 0, 0], [1, 0, 0, 0, 77], InitFrame.ready(version: InitFrame.version + 1).bytes,
             InitFrame.cancel(id: 1).bytes,
             InitFrame.execute(InitFrame.Execution(id: 1, arguments: [], environment: [], directory: "")).bytes,
             InitFrame.output(id: 1, stream: .output, bytes: [UInt8](repeating: 0, count: 200_000)).bytes,
@@ -49,8 +49,9 @@ struct InstanceLinkTests {
     @Test
     func framesThatNobodyWaitsFor() async throws {
         let frames: [InitFrame] = [
-            .ready(version: 1), .output(id: 7, stream: .error, bytes: [1]),
-            .ended(id: 7, InitFrame.End(code: 0, isSignal: false)), .refused(id: 9, message: "no"), .ready(version: 1),
+            .ready(version: InitFrame.version), .output(id: 7, stream: .error, bytes: [1]),
+            .ended(id: 7, InitFrame.End(code: 0, isSignal: false)), .refused(id: 9, message: "no"),
+            .ready(version: InitFrame.version),
             .output(id: 1, stream: .output, bytes: []),
         ]
         try await withLink(frames.flatMap(\.bytes)) { link, _ in
