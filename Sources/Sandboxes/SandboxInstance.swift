@@ -69,7 +69,8 @@ package final class SandboxInstance: Sendable {
         do {
             let program = try await withTaskCancellationHandler {
                 try await link.ready.get()
-                return try await boot(specification, view, link, memory, log, abandon: { link.unlessEnding { life.cancel() } })
+                return try await boot(
+                    specification, view, link, memory, log, abandon: { link.unlessEnding { life.cancel() } })
             } onCancel: {
                 life.cancel()
             }
