@@ -18,9 +18,11 @@ struct InstanceView: Sendable {
     var exchange: InstanceExchange?
     /// Where the files of small calls are.
     var callExchange: InstanceExchange
+    /// The image's own command, where that is started instead of the script.
+    var imageCommand: [String]?
 
-    /// The command that runs the script.
-    var command: [String] { ["/bin/sh", script] }
+    /// The command that runs the program.
+    var command: [String] { imageCommand ?? ["/bin/sh", script] }
 
     /// The variables of an invocation, or of the program of the instance.
     func variables(_ service: [String: String], _ own: [String: String]) -> [String] {
