@@ -64,6 +64,9 @@ package final class InstanceHost: Sendable {
     /// Whether instances can be had at all.
     var isAvailable: Bool { sandboxes.hasInstances }
 
+    /// All services.
+    var services: [RegisteredService] { catalog.all }
+
     // MARK: Use
 
     /// An instance for use, once it is ready.

@@ -22,8 +22,7 @@ extension JobScheduler {
             let isHeld = state.deliveryLimit != nil && service.deliversElsewhere
             if isHeld { state.heldDeliverers.insert(service.name) } else { state.heldDeliverers.remove(service.name) }
             terms.isPaused = terms.isPaused || isHeld
-            // A service has fewer versions than that.
-            terms.instances?.generation += (state.restarts[service.name] ?? 0) << 40
+            terms.instances?.restart = state.restarts[service.name] ?? 0
         }
         return terms
     }

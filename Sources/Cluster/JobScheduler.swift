@@ -33,6 +33,7 @@ package final class JobScheduler: Service {
     let perform: AsyncStream<Admission.Action>.Continuation
     private let execute: @Sendable (Int64, JobScheduler) async -> Void
     let instances: InstanceHost
+    let scaling = InstanceScaling()
     /// The moment that `Admission` counts time from.
     private let start = ContinuousClock.now
     /// How many synchronous runs may wait for room.
@@ -124,7 +125,7 @@ package final class JobScheduler: Service {
         state.withLock { $0.admission.instanceState(of: service) }
     }
 
-    /// Replaces all instances of a service by new ones.
+    /// Replaces all instances of a service by new ones, which are ready before the old ones end, where there is room.
     func restartInstances(of service: RegisteredService) {
         state.withLock { $0.restarts[service.name, default: 0] += 1 }
         serviceRegistered(service)
@@ -135,14 +136,16 @@ package final class JobScheduler: Service {
     package func run() async throws {
         await withGracefulShutdownHandler {
             var timer: Task<Void, any Error>?
-            // Cancelled below; it does nothing but ask what time has brought.
+            // Cancelled below; they do nothing but ask what time has brought.
             let clock = Task { [self] in await expireInstances() }
+            let looks = Task { [self] in await scaling.run(self) }
             await withDiscardingTaskGroup { group in
                 for await action in actions { handle(action, in: &group) }
                 timer = graceTimer()
             }
             timer?.cancel()
             clock.cancel()
+            looks.cancel()
         } onGracefulShutdown: { [self] in
             stop()
         }

@@ -28,6 +28,7 @@ extension RegisteredService {
             id: name, mode: mode, image: definition.image.isEmpty ? nil : definition.image, directory: folder,
             configDirectory: configuration, environment: environment, cpu: definition.cpuLimit,
             memory: definition.memoryLimit, concurrency: rules.concurrency)
+        specification.runsImageCommand = definition.expose.isExposed && definition.expose.defaultCommand
         specification.batch = rules.batch.map { InstanceSpecification.Batch(files: $0.files, wait: $0.wait) }
         return specification
     }

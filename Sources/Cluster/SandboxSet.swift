@@ -56,8 +56,16 @@ package struct SandboxSet: Sendable {
         let kind = kind(for: definition)
         let sandbox = try await sandbox(for: kind)
         let image = kind == .container ? definition.image : nil
-        try await sandbox.check(SandboxRequirements(image: image))
-        if let image, definition.imagePrefetch { try await sandbox.prepare(image: image, progress: { _ in }) }
+        let runsImageCommand = definition.expose.isExposed && definition.expose.defaultCommand
+        guard image != nil || !runsImageCommand else {
+            throw SandboxError(
+                .invalid, "expose.default_command needs a container, and this cluster runs all services as processes")
+        }
+        let requirements = SandboxRequirements(image: image, runsImageCommand: runsImageCommand)
+        try await sandbox.check(requirements)
+        guard let image, definition.imagePrefetch else { return }
+        try await sandbox.prepare(image: image, progress: { _ in })
+        try await sandbox.check(requirements)
     }
 
     /// What an earlier run left of processes.

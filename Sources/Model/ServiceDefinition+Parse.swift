@@ -73,7 +73,7 @@ extension ServiceDefinition {
         if needsImage, try reader.string("image").trimmingWhiteSpace().isEmpty {
             missing.append(("image", "Image"))
         }
-        if try reader.string("script").isEmpty { missing.append(("script", "Script")) }
+        if try reader.string("script").isEmpty, try !runsImageCommand(reader) { missing.append(("script", "Script")) }
         guard let first = missing.first else { return }
         let sentences = missing.map { field in
             "Key: 'Service.\(field.name)' Error:Field validation for '\(field.name)' failed on the 'required' tag"
@@ -84,6 +84,12 @@ extension ServiceDefinition {
             "is required",
             message: "The service specification is not valid: \(sentences.joined(separator: "\n"))"
         )
+    }
+
+    /// Whether the image's own command is run, so that no script is needed.
+    private static func runsImageCommand(_ reader: FieldReader) throws(ServiceSpecificationError) -> Bool {
+        let expose = try ServiceDefinition.Expose(reader.object("expose"))
+        return expose.isExposed && expose.defaultCommand
     }
 
     private static func read(_ reader: FieldReader) throws(ServiceSpecificationError) -> ServiceDefinition {

@@ -34,6 +34,8 @@ struct ContainerConfiguration: Sendable {
             ("namespaces", .array(namespaces)), ("seccomp", SeccompProfile.json),
             ("maskedPaths", .strings(Self.maskedPaths)), ("readonlyPaths", .strings(Self.readOnlyPaths)),
         ]
+        // Images listen on ports like 80, for which their programs have no capability; the network is their own.
+        if Self.hasLowPorts { linux.append(("sysctl", .object(JSONObject([(Self.lowPorts, .string("0"))])))) }
         if let groupPath {
             linux.append(("cgroupsPath", .string(groupPath)))
             let noDevices = JSONObject([("allow", .bool(false)), ("access", .string("rwm"))])
@@ -50,6 +52,10 @@ struct ContainerConfiguration: Sendable {
             ])
         )
     }
+
+    private static let lowPorts = "net.ipv4.ip_unprivileged_port_start"
+    /// Whether the kernel can give all ports to programs without capabilities (Linux 4.11).
+    private static let hasLowPorts = SystemFiles.exists("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
     private var process: JSONValue {
         let none = JSONValue.array([])

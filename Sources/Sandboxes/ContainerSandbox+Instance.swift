@@ -29,7 +29,7 @@ extension ContainerSandbox {
             throw error
         }
         do throws(SandboxError) {
-            view = try self.view(specification, image.defaults)
+            view = try self.view(specification, image)
         } catch {
             link.close(error)
             await images.release(image)
@@ -49,9 +49,11 @@ extension ContainerSandbox {
         }
     }
 
-    private func view(_ specification: InstanceSpecification, _ defaults: ImageDefaults) throws(SandboxError)
+    private func view(_ specification: InstanceSpecification, _ image: StoredImage) throws(SandboxError)
         -> InstanceView
     {
+        let defaults = image.defaults
+        let command = try specification.runsImageCommand ? Self.command(of: image) : nil
         let exchange = specification.directory.appending("files")
         do { try SystemFiles.makeDirectory(exchange) } catch {
             throw SandboxError(.startFailed, "\(exchange) could not be made", cause: error)
@@ -60,11 +62,33 @@ extension ContainerSandbox {
         let home = environment["HOME"] ?? (defaults.userID == 0 ? "/root" : "/tmp")
         let place = InstanceExchange(
             outside: exchange, inside: Inside.exchange, isForAnotherUser: defaults.userID != 0)
-        return InstanceView(
+        var view = InstanceView(
             environment: environment, fixed: [:], script: "\(ContainerConfiguration.configPath)/script.sh",
             workingDirectory: defaults.workingDirectory.hasPrefix("/") ? defaults.workingDirectory : "/", home: home,
             temporary: "/tmp", hasOwnNetwork: true, exchange: place, callExchange: place
         )
+        view.imageCommand = command
+        return view
+    }
+
+    /// What the image's containers run by themselves.
+    ///
+    /// - Throws: `.invalid` where it names nothing; `.imageBroken` where nobody asked when it was unpacked.
+    static func command(of image: StoredImage) throws(SandboxError) -> [String] {
+        let name = image.names.first ?? image.digest
+        guard let command = image.defaults.command else {
+            throw SandboxError(
+                .imageBroken,
+                "the command of the image \(name) is not known, since an older Apus unpacked it; add it again: "
+                    + "apus image add \(name)")
+        }
+        guard !command.isEmpty else {
+            throw SandboxError(
+                .invalid,
+                "the image \(name) has no command of its own (neither an entry point nor a command), which "
+                    + "default_command asks for: write a script, and default_command: false")
+        }
+        return command
     }
 
     /// Runs the container of an instance to its end.

@@ -141,6 +141,9 @@ package final class ContainerSandbox: Sandbox {
                 .invalid, "a service in the container sandbox must name an image (or say sandbox: process)")
         }
         try await images.check(image)
+        // Of an image that is yet to be fetched the first start tells.
+        guard requirements.runsImageCommand, let known = await images.image(image) else { return }
+        _ = try Self.command(of: known)
     }
 
     package func prepare(image: String, progress: @escaping @Sendable (String) -> Void) async throws(SandboxError) {

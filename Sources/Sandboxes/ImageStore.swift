@@ -185,6 +185,10 @@ package actor ImageStore {
                 )
             }
         }
+        if images[found.digest]?.defaults.command == nil {
+            let defaults = try await unpacking.defaults(found, files: files(of: found.digest))
+            images[found.digest]?.defaults.command = defaults.command
+        }
         try await setName(name, to: found.digest)
         guard let image = images[found.digest] else {
             throw SandboxError(.imageMissing, "the image \(name) was removed while it was added")

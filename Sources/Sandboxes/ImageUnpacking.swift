@@ -51,25 +51,17 @@ struct ImageUnpacking: Sendable {
     /// Unpacks what was fetched.
     func unpack(_ found: Found) async throws(SandboxError) -> (size: ByteCount, defaults: ImageDefaults) {
         progress("unpacking \(reference)")
-        var defaults = ImageDefaults()
+        let defaults: ImageDefaults
         switch found {
         case .layout:
             let umoci = try Self.program("umoci")
-            let image = "\(layout):\(Self.tag)"
             try await command(
-                umoci, ["raw", "unpack", "--image", image, rootFileSystem.string],
+                umoci, ["raw", "unpack", "--image", "\(layout):\(Self.tag)", rootFileSystem.string],
                 failure: SandboxError(.imageBroken, "the image \(reference) could not be unpacked")
             )
-            let configuration = directory.appending("config.json")
-            try await command(
-                umoci,
-                ["raw", "runtime-config", "--image", image, "--rootfs", rootFileSystem.string, configuration.string],
-                failure: SandboxError(.imageBroken, "the configuration of the image \(reference) could not be read")
-            )
-            if let text = SystemFiles.text(configuration), let json = try? JSONValue.parse(text) {
-                defaults = ImageDefaults(runtimeConfiguration: json)
-            }
+            defaults = try await self.defaults(found, files: rootFileSystem)
         case .archive(let path, _):
+            defaults = try await self.defaults(found, files: rootFileSystem)
             do { try SystemFiles.makeDirectory(rootFileSystem) } catch {
                 throw SandboxError(.imageBroken, "\(rootFileSystem) could not be made", cause: error)
             }
@@ -91,6 +83,51 @@ struct ImageUnpacking: Sendable {
         )
         let size = lines.last?.split(whereSeparator: \.isWhitespace).first.flatMap { Int64($0) } ?? 0
         return (ByteCount(size), defaults)
+    }
+
+    /// What an image that was fetched says about its processes.
+    ///
+    /// - Parameter files: its root file system, in which user names are looked up.
+    func defaults(_ found: Found, files: FilePath) async throws(SandboxError) -> ImageDefaults {
+        guard case .layout = found else {
+            var defaults = ImageDefaults()
+            defaults.command = []  // An archive of files says nothing.
+            return defaults
+        }
+        let configuration = directory.appending("config.json")
+        let failure = SandboxError(
+            .imageBroken, "the configuration of the image \(reference) could not be read")
+        try await command(
+            try Self.program("umoci"),
+            [
+                "raw", "runtime-config", "--image", "\(layout):\(Self.tag)", "--rootfs", files.string,
+                configuration.string,
+            ], failure: failure)
+        guard let text = SystemFiles.text(configuration), let json = try? JSONValue.parse(text) else {
+            throw failure
+        }
+        var defaults = ImageDefaults(runtimeConfiguration: json)
+        // Not from the runtime configuration, in which umoci writes a shell where the image names nothing.
+        defaults.command = try command(of: found.digest)
+        return defaults
+    }
+
+    /// The entry point and its arguments, from the image's own configuration (image-spec, config.md).
+    private func command(of digest: String) throws(SandboxError) -> [String] {
+        let manifest = try document(digest)
+        guard let configuration = manifest["config"]?["digest"]?.stringValue, Self.isDigest(configuration) else {
+            throw SandboxError(.imageBroken, "the manifest of the image \(reference) names no configuration")
+        }
+        let config = try document(configuration)["config"]
+        return ["Entrypoint", "Cmd"].flatMap { config?[$0]?.arrayValue?.compactMap(\.stringValue) ?? [] }
+    }
+
+    private func document(_ digest: String) throws(SandboxError) -> JSONValue {
+        let blob = layout.pushing("blobs/sha256").appending(String(digest.dropFirst("sha256:".count)))
+        guard let text = SystemFiles.text(blob, limit: 1 << 24), let json = try? JSONValue.parse(text) else {
+            throw SandboxError(.imageBroken, "\(digest) of the image \(reference) could not be read")
+        }
+        return json
     }
 
     private func copy(from source: String, failure: String) async throws(SandboxError) -> String {

@@ -3,10 +3,11 @@ import InitWire
 import Model
 import Synchronization
 
-/// Whether the kernel ended processes of an instance for want of memory.
+/// What the processes of an instance use, and whether the kernel ended some of them for want of memory.
 final class InstanceMemory: Sendable {
     private struct State {
         var group: ControlGroup?
+        var shell: ScriptProcess?
         var limit = ByteCount.zero
         var killsAreCountedBelow = false
     }
@@ -17,9 +18,19 @@ final class InstanceMemory: Sendable {
     func use(_ run: SandboxRun) {
         state.withLock { state in
             state.group = run.shell.group
+            state.shell = run.shell
             state.limit = run.limits.memory
             state.killsAreCountedBelow = run.killsAreCountedBelow
         }
+    }
+
+    /// User and system time of all its processes until now, those that have ended included; `nil` where there are none.
+    ///
+    /// Reads a file, or all of `/proc` where there are no control groups.
+    var cpuTime: Duration? {
+        let (group, shell) = state.withLock { ($0.group, $0.shell) }
+        if let group { return group.cpuTime }
+        return shell?.processID.flatMap { ProcessTimes.ofTree($0) }
     }
 
     /// How many were ended until now; 0 where nobody counts.

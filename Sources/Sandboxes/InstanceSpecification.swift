@@ -38,6 +38,8 @@ package struct InstanceSpecification: Sendable {
     package var concurrency: Int
     /// How the invocations of a resident instance are put together to one call; `nil` for one each.
     package var batch: Batch?
+    /// Whether the image's own command is the program, instead of the script; only in mode server, and in containers.
+    package var runsImageCommand = false
 
     /// Several invocations in one call.
     package struct Batch: Sendable, Hashable {

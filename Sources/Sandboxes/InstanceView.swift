@@ -18,9 +18,11 @@ struct InstanceView: Sendable {
     var exchange: InstanceExchange?
     /// Where the files of small calls are.
     var callExchange: InstanceExchange
+    /// The image's own command, where that is started instead of the script.
+    var imageCommand: [String]?
 
-    /// The command that runs the script.
-    var command: [String] { ["/bin/sh", script] }
+    /// The command that runs the program.
+    var command: [String] { imageCommand ?? ["/bin/sh", script] }
 
     /// The variables that all programs of the instance see.
     func common(_ specification: InstanceSpecification) -> [String: String] {

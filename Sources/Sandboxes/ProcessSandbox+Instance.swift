@@ -8,6 +8,9 @@ extension ProcessSandbox {
         log: @escaping @Sendable (SandboxOutput) async -> Void
     ) async throws(SandboxError) -> SandboxInstance {
         let program = try InitProgram.required(settings.initProgram)
+        guard !specification.runsImageCommand else {
+            throw SandboxError(.invalid, "a process has no image whose command could be started: use a container")
+        }
         let invocation = specification.invocation
         try invocation.checkForm()
         let control = specification.directory.appending("control")

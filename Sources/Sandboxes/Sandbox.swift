@@ -86,6 +86,11 @@ package enum SandboxNetwork: String, Sendable, Hashable, CaseIterable {
 package struct SandboxRequirements: Sendable, Hashable {
     /// The OCI reference or name of the image; `nil` where the service names none.
     package var image: String?
+    /// Whether the image's own command is what it runs.
+    package var runsImageCommand: Bool
 
-    package init(image: String?) { self.image = image }
+    package init(image: String?, runsImageCommand: Bool = false) {
+        self.image = image
+        self.runsImageCommand = runsImageCommand
+    }
 }

@@ -23,6 +23,9 @@ package struct ImageDefaults: Sendable, Hashable {
     package var userID: Int64 = 0
     package var groupID: Int64 = 0
     package var moreGroupIDs: [Int64] = []
+    /// The command that its containers run by themselves, entry point first; empty where it names none, `nil` where it
+    /// was unpacked by an Apus that did not ask.
+    package var command: [String]?
 
     package init() {}
 }
@@ -38,15 +41,15 @@ package enum ImageSource: Sendable, Hashable {
 
 extension StoredImage {
     var json: JSONValue {
-        .object(
-            JSONObject([
-                ("names", .strings(names)), ("digest", .string(digest)), ("size", .integer(size.bytes)),
-                ("created", .string(created.rfc3339(fractionDigits: 3))), ("env", .strings(defaults.environment)),
-                ("cwd", .string(defaults.workingDirectory)), ("uid", .integer(defaults.userID)),
-                ("gid", .integer(defaults.groupID)),
-                ("groups", .array(defaults.moreGroupIDs.map { .integer($0) })),
-            ])
-        )
+        var members: [(String, JSONValue)] = [
+            ("names", .strings(names)), ("digest", .string(digest)), ("size", .integer(size.bytes)),
+            ("created", .string(created.rfc3339(fractionDigits: 3))), ("env", .strings(defaults.environment)),
+            ("cwd", .string(defaults.workingDirectory)), ("uid", .integer(defaults.userID)),
+            ("gid", .integer(defaults.groupID)),
+            ("groups", .array(defaults.moreGroupIDs.map { .integer($0) })),
+        ]
+        if let command = defaults.command { members.append(("command", .strings(command))) }
+        return .object(JSONObject(members))
     }
 
     init?(json: JSONValue) {
@@ -64,5 +67,6 @@ extension StoredImage {
         defaults.userID = json["uid"]?.integerValue ?? 0
         defaults.groupID = json["gid"]?.integerValue ?? 0
         defaults.moreGroupIDs = json["groups"]?.arrayValue?.compactMap(\.integerValue) ?? []
+        defaults.command = json["command"]?.arrayValue?.compactMap(\.stringValue)
     }
 }

@@ -28,6 +28,7 @@ extension Admission {
         var hasPlace = true
         while hasPlace { hasPlace = startOne(&actions) }
         if !kept.isEmpty { startAhead(&actions) }
+        if !restarting.isEmpty { replaceOutdated(&actions) }
         return actions
     }
 

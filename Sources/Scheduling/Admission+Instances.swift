@@ -20,7 +20,8 @@ extension Admission {
         if let limit = terms.limit(under: line.underWay, isRun: isRun) { return .failure(AtLimit(limit: limit)) }
         let need: Need
         if let instances = terms.instances {
-            guard let offer = pool.offer(name, instances, now: now) else {
+            let mayWake = terms.demand.cpu <= free.cpu
+            guard let offer = pool.offer(name, instances, mayWake: mayWake, now: now) else {
                 return .failure(AtLimit(limit: .instances(instances.maximum ?? 0)))
             }
             switch offer {
@@ -48,8 +49,7 @@ extension Admission {
         if need.resources.fits(in: free) { return true }
         guard need.resources.cpu <= free.cpu, fitsInSpare(need.resources) else { return false }
         let lines = lines
-        actions += pool.reclaim(need.resources.memory - free.memory) { lines[$0]?.terms.instances?.minimum ?? 0 }
-            .map(Action.end)
+        actions += pool.reclaim(need.resources.memory - free.memory) { lines[$0]?.terms.instances }.map(Action.end)
         return false
     }
 
@@ -95,7 +95,7 @@ extension Admission {
 
     /// Ends the instances whose time is over; to be called every second or so.
     package mutating func expireInstances() -> [Action] {
-        guard pool.count > 0 || !kept.isEmpty else { return [] }
+        guard pool.count > 0 || !kept.isEmpty || !restarting.isEmpty else { return [] }
         let lines = lines
         let ends = pool.expire(now: now) { lines[$0]?.terms.instances }
         return ends.map(Action.end) + admit()
@@ -105,6 +105,22 @@ extension Admission {
         let failures = (lines[name]?.failedStarts ?? 0) + 1
         lines[name]?.failedStarts = failures
         lines[name]?.startsAheadFrom = now + min(.seconds(60), .seconds(1 << min(failures, 6)))
+    }
+
+    /// A service's use of processors asks for so many instances, whatever requests want; 0 for none.
+    ///
+    /// They are kept as its minimum is, and never more than its maximum.
+    package mutating func want(_ count: Int, instancesOf name: ServiceName) -> [Action] {
+        guard let terms = lines[name]?.terms, terms.instances != nil else { return [] }
+        pool.wanted[name] = count > 0 ? count : nil
+        keepOrNot(name, terms)
+        return admit()
+    }
+
+    /// Remembers whether instances of a service are kept though nothing is to be done.
+    mutating func keepOrNot(_ name: ServiceName, _ terms: AdmissionTerms) {
+        let minimum = terms.instances.map { pool.minimum(of: name, $0) } ?? 0
+        if minimum > 0, !terms.isPaused { kept.insert(name) } else { kept.remove(name) }
     }
 
     // MARK: At once
@@ -162,6 +178,13 @@ extension Admission {
         return InstanceState(
             busy: busy, idle: idle, ready: pool.readyCount(of: service),
             failedStarts: lines[service]?.failedStarts ?? 0)
+    }
+}
+
+extension Admission {
+    /// The instances of a service that have started and go on, and how many start.
+    package func instances(of service: ServiceName) -> (ready: [InstanceID], starting: Int) {
+        pool.members(of: service)
     }
 }
 

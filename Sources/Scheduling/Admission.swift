@@ -94,6 +94,8 @@ package struct Admission: Sendable {
     package var now = Duration.zero
     /// Services with instances that are kept though nothing is to be done.
     var kept: Set<ServiceName> = []
+    /// Services whose instances are being replaced one by one, and since when that waits.
+    var restarting: [ServiceName: Duration] = [:]
     var lines: [ServiceName: Line] = [:]
     /// Services of which jobs wait or may wait.
     var active: Set<ServiceName> = []
@@ -146,6 +148,7 @@ package struct Admission: Sendable {
 
     /// A service was registered, or its terms changed, which hold from now on.
     package mutating func serviceRegistered(_ name: ServiceName, _ terms: AdmissionTerms) -> [Action] {
+        let oldGeneration = lines[name]?.terms.instances?.generation
         if lines[name] == nil {
             var line = Line(terms: terms)
             for (ticket, held) in held where held.service == name {
@@ -158,8 +161,11 @@ package struct Admission: Sendable {
             lines[name]?.terms = terms
         }
         let generation = terms.isPaused ? nil : terms.instances?.generation
-        if generation != nil, terms.instances?.minimum ?? 0 > 0 { kept.insert(name) } else { kept.remove(name) }
-        let ends = pool.drain(name, keeping: generation)
+        // What the use of another definition asked for is out of date.
+        if generation != oldGeneration { pool.wanted[name] = nil }
+        keepOrNot(name, terms)
+        var ends = pool.drain(name, keeping: generation)
+        if let instances = terms.instances, !terms.isPaused { ends += beginRestart(name, instances) }
         active.insert(name)
         return ends.map(Action.end) + admit()
     }
@@ -172,6 +178,8 @@ package struct Admission: Sendable {
         active.remove(name)
         withRuns.remove(name)
         kept.remove(name)
+        restarting[name] = nil
+        pool.wanted[name] = nil
         let ends = pool.drain(name, keeping: nil)
         if !runs.isEmpty {
             var rest = Line(terms: AdmissionTerms(demand: .zero))

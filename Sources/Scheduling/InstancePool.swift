@@ -16,18 +16,19 @@ package struct InstancePool: Sendable {
         case new
     }
 
-    private enum Phase: Sendable {
+    enum Phase: Sendable {
         case starting
         case ready
         /// Told to end.
         case ending
     }
 
-    private struct Instance: Sendable {
+    struct Instance: Sendable {
         let service: ServiceName
         let demand: Resources
         let places: Int
         let generation: Int64
+        let restart: Int64
         let born: Duration
         var phase = Phase.starting
         var tickets: Set<Admission.Ticket> = []
@@ -35,6 +36,16 @@ package struct InstancePool: Sendable {
         var idleSince: Duration?
         /// Takes no more invocations, and ends after those it has, for that reason.
         var leaves: InstanceEnding?
+        /// Started to take the place of one from before a restart, which is still there.
+        var isSurge = false
+
+        /// Goes on taking work, so far.
+        var stays: Bool { phase != .ending && leaves == nil }
+
+        /// From before the last restart of its service.
+        func isOutdated(_ terms: InstanceTerms) -> Bool {
+            generation == terms.generation && restart < terms.restart
+        }
 
         var held: Resources {
             tickets.isEmpty && phase != .starting ? Resources(cpu: .zero, memory: demand.memory) : demand
@@ -47,9 +58,11 @@ package struct InstancePool: Sendable {
         var coming: ByteCount { phase == .ending && tickets.isEmpty ? demand.memory : .zero }
     }
 
-    private var instances: [InstanceID: Instance] = [:]
-    private var byService: [ServiceName: [InstanceID]] = [:]
+    private(set) var instances: [InstanceID: Instance] = [:]
+    private(set) var byService: [ServiceName: [InstanceID]] = [:]
     private var seats: [Admission.Ticket: InstanceID] = [:]
+    /// How many instances of a service its use of processors asks for.
+    var wanted: [ServiceName: Int] = [:]
     private var last: UInt64 = 0
     /// What all of them hold.
     private(set) var held = Resources.zero
@@ -87,6 +100,13 @@ package struct InstancePool: Sendable {
         (byService[service] ?? []).count { instances[$0].map { $0.phase == .ready } ?? false }
     }
 
+    /// Those of a service that have started and go on, and how many start.
+    func members(of service: ServiceName) -> (ready: [InstanceID], starting: Int) {
+        let ids = (byService[service] ?? []).filter { instances[$0]?.stays == true }
+        let ready = ids.filter { instances[$0]?.phase == .ready }
+        return (ready, ids.count - ready.count)
+    }
+
     /// What the instances of a service hold.
     func held(by service: ServiceName) -> Resources {
         (byService[service] ?? []).reduce(.zero) { $0 + (instances[$1]?.held ?? .zero) }
@@ -98,41 +118,62 @@ package struct InstancePool: Sendable {
     // MARK: Places
 
     /// What one more invocation of a service would take; `nil` where it may have no more instances.
-    func offer(_ service: ServiceName, _ terms: InstanceTerms, now: Duration) -> Offer? {
-        var place: (id: InstanceID, load: Int, isReady: Bool)?
-        var idle: (id: InstanceID, since: Duration)?
-        var count = 0
+    ///
+    /// Those from before a restart serve only where there is no other one.
+    ///
+    /// - Parameter mayWake: whether there is a processor for one that waits for work.
+    func offer(_ service: ServiceName, _ terms: InstanceTerms, mayWake: Bool = true, now: Duration) -> Offer? {
+        var place: (id: InstanceID, rank: PlaceRank)?
+        var idle: (id: InstanceID, isFresh: Bool, since: Duration)?
+        var (count, busy) = (0, 0)
         for id in byService[service] ?? [] {
             guard let instance = instances[id] else { continue }
             if instance.phase != .ending { count += 1 }
+            if !instance.tickets.isEmpty { busy += 1 }
             guard isOpen(instance, terms, now) else { continue }
+            let isFresh = !instance.isOutdated(terms)
             if instance.phase == .ready, instance.tickets.isEmpty {
                 // The one that worked last: the others come to their end.
                 let since = instance.idleSince ?? .zero
-                if idle.map({ since > $0.since }) ?? true { idle = (id, since) }
+                if idle.map({ isFresh != $0.isFresh ? isFresh : since > $0.since }) ?? true {
+                    idle = (id, isFresh, since)
+                }
                 continue
             }
-            let candidate = (id: id, load: instance.tickets.count, isReady: instance.phase == .ready)
-            let isBetter =
-                place.map {
-                    candidate.isReady != $0.isReady ? candidate.isReady : candidate.load < $0.load
-                } ?? true
-            if isBetter { place = candidate }
+            let rank = PlaceRank(
+                isReady: instance.phase == .ready, isFresh: isFresh, load: instance.tickets.count)
+            if place.map({ rank < $0.rank }) ?? true { place = (id, rank) }
         }
+        // One that is ready goes before one that starts; where the use of processors asks for several, the work is
+        // spread over them.
+        let isBetterIdle = mayWake && (place?.rank.isReady == false || busy < wanted[service] ?? 0)
+        if let idle, place == nil || isBetterIdle { return .idle(idle.id) }
         if let place { return .place(place.id) }
-        if let idle { return .idle(idle.id) }
         if let maximum = terms.maximum, count >= maximum { return nil }
         return .new
     }
 
+    /// The order of places in instances that have work, or start; less is better.
+    private struct PlaceRank: Comparable {
+        let isReady: Bool
+        let isFresh: Bool
+        let load: Int
+
+        static func < (left: PlaceRank, right: PlaceRank) -> Bool {
+            if left.isReady != right.isReady { return left.isReady }
+            if left.isFresh != right.isFresh { return left.isFresh }
+            return left.load < right.load
+        }
+    }
+
     private func isOpen(_ instance: Instance, _ terms: InstanceTerms, _ now: Duration) -> Bool {
-        guard instance.phase != .ending, instance.leaves == nil, instance.generation == terms.generation,
+        guard instance.stays, instance.generation == terms.generation,
             instance.tickets.count < instance.places
         else { return false }
         return wear(of: instance, terms, now) == nil
     }
 
-    private func wear(of instance: Instance, _ terms: InstanceTerms, _ now: Duration) -> InstanceEnding? {
+    func wear(of instance: Instance, _ terms: InstanceTerms, _ now: Duration) -> InstanceEnding? {
         if let most = terms.maximumInvocations, instance.served >= most { return .worn }
         if let age = terms.maximumAge, now - instance.born >= age { return .worn }
         return nil
@@ -166,7 +207,8 @@ package struct InstancePool: Sendable {
         last += 1
         let id = InstanceID(last)
         let instance = Instance(
-            service: service, demand: demand, places: max(1, terms.places), generation: terms.generation, born: now)
+            service: service, demand: demand, places: max(1, terms.places), generation: terms.generation,
+            restart: terms.restart, born: now)
         instances[id] = instance
         byService[service, default: []].append(id)
         held = held + instance.held
@@ -233,7 +275,7 @@ package struct InstancePool: Sendable {
         if byService[instance.service]?.isEmpty == true { byService[instance.service] = nil }
     }
 
-    private mutating func change(_ id: InstanceID, _ body: (inout Instance) -> Void) {
+    mutating func change(_ id: InstanceID, _ body: (inout Instance) -> Void) {
         guard var instance = instances[id] else { return }
         let before = instance
         body(&instance)
@@ -241,117 +283,5 @@ package struct InstancePool: Sendable {
         held = held - before.held + instance.held
         spare = spare - before.spare + instance.spare
         coming = coming - before.coming + instance.coming
-    }
-
-    // MARK: Ends
-
-    private mutating func end(_ id: InstanceID, _ reason: InstanceEnding) -> (InstanceID, InstanceEnding) {
-        change(id) { instance in
-            instance.phase = .ending
-            instance.leaves = reason
-        }
-        return (id, reason)
-    }
-
-    /// Ends the instances of a service but those of that generation: the idle ones now, the others when they are done.
-    mutating func drain(
-        _ service: ServiceName,
-        keeping generation: Int64?,
-        _ reason: InstanceEnding = .replaced
-    ) -> [(InstanceID, InstanceEnding)] {
-        (byService[service] ?? []).compactMap { id in
-            guard let instance = instances[id], instance.phase != .ending, instance.generation != generation else {
-                return nil
-            }
-            if instance.tickets.isEmpty { return end(id, reason) }
-            change(id) { $0.leaves = reason }
-            return nil
-        }
-    }
-
-    /// Ends all instances without work, those that start for nobody included.
-    mutating func endIdle(_ reason: InstanceEnding) -> [(InstanceID, InstanceEnding)] {
-        instances.keys.sorted().compactMap { id in
-            guard let instance = instances[id], instance.phase != .ending, instance.tickets.isEmpty else { return nil }
-            return end(id, reason)
-        }
-    }
-
-    /// Marks all instances to end with their last invocation.
-    mutating func stop() -> [(InstanceID, InstanceEnding)] {
-        byService.keys.sorted().flatMap { drain($0, keeping: nil, .stopping) }
-    }
-
-    /// Ends what has had nothing to do for long enough, and what has lived long enough.
-    mutating func expire(
-        now: Duration,
-        terms: (ServiceName) -> InstanceTerms?
-    ) -> [(InstanceID, InstanceEnding)] {
-        var ends: [(InstanceID, InstanceEnding)] = []
-        for service in byService.keys.sorted() {
-            guard let terms = terms(service) else { continue }
-            var kept = count(of: service).idle + count(of: service).busy
-            // Whoever has waited longest goes first.
-            for id in idle(of: service) {
-                guard let instance = instances[id], let since = instance.idleSince else { continue }
-                if let reason = wear(of: instance, terms, now) {
-                    ends.append(end(id, reason))
-                } else if now - since >= terms.idle, kept > terms.minimum {
-                    ends.append(end(id, .idle))
-                } else {
-                    continue
-                }
-                kept -= 1
-            }
-        }
-        return ends
-    }
-
-    private func idle(of service: ServiceName) -> [InstanceID] {
-        (byService[service] ?? []).filter(isIdle)
-            .sorted { (instances[$0]?.idleSince ?? .zero, $0) < (instances[$1]?.idleSince ?? .zero, $1) }
-    }
-
-    private func isIdle(_ id: InstanceID) -> Bool {
-        instances[id].map { $0.phase == .ready && $0.tickets.isEmpty } ?? false
-    }
-
-    /// Ends idle instances until that much memory is free, or on its way.
-    ///
-    /// First those that their service does not insist on; among them whoever has waited longest.
-    ///
-    /// - Parameter memory: what is missing now.
-    mutating func reclaim(
-        _ memory: ByteCount,
-        minimum: (ServiceName) -> Int
-    ) -> [(InstanceID, InstanceEnding)] {
-        guard memory > coming else { return [] }
-        var candidates: [(isNeeded: Bool, since: Duration, id: InstanceID)] = []
-        for service in byService.keys {
-            let ids = idle(of: service)
-            let (busy, idle) = count(of: service)
-            let surplus = busy + idle - minimum(service)
-            for (index, id) in ids.enumerated() {
-                candidates.append((index >= surplus, instances[id]?.idleSince ?? .zero, id))
-            }
-        }
-        candidates.sort { left, right in
-            if left.isNeeded != right.isNeeded { return right.isNeeded }
-            return (left.since, left.id) < (right.since, right.id)
-        }
-        var ends: [(InstanceID, InstanceEnding)] = []
-        for candidate in candidates {
-            guard memory > coming else { break }
-            ends.append(end(candidate.id, .reclaimed))
-        }
-        return ends
-    }
-
-    /// How many instances of a service are missing to those that are to be kept.
-    func missing(_ service: ServiceName, _ terms: InstanceTerms) -> Int {
-        let count = (byService[service] ?? []).count { id in
-            instances[id].map { $0.phase != .ending && $0.leaves == nil && $0.generation == terms.generation } ?? false
-        }
-        return max(0, min(terms.minimum, terms.maximum ?? .max) - count)
     }
 }

@@ -15,6 +15,8 @@ package struct InstanceID: Sendable, Hashable, Comparable, CustomStringConvertib
 package struct InstanceTerms: Sendable, Hashable {
     /// Differs where the definition differs that instances are made from: those of another one end.
     package var generation: Int64
+    /// Grows with each order to replace the instances, which go on serving until new ones are ready.
+    package var restart: Int64
     /// Instances that are kept though nothing is to be done.
     package var minimum: Int
     /// The most at once, at least 1; `nil` for no limit.
@@ -30,6 +32,7 @@ package struct InstanceTerms: Sendable, Hashable {
 
     package init(
         generation: Int64,
+        restart: Int64 = 0,
         minimum: Int = 0,
         maximum: Int? = nil,
         places: Int = 1,
@@ -38,6 +41,7 @@ package struct InstanceTerms: Sendable, Hashable {
         maximumAge: Duration? = nil
     ) {
         self.generation = generation
+        self.restart = restart
         self.minimum = minimum
         self.maximum = maximum
         self.places = places
@@ -53,7 +57,7 @@ package enum InstanceEnding: String, Sendable, Hashable, CaseIterable {
     case idle
     /// It has taken as many invocations, or lived as long, as its service says.
     case worn
-    /// Its service was changed, paused or removed.
+    /// Its service was changed, restarted, paused or removed.
     case replaced
     /// Others need the memory that it keeps.
     case reclaimed

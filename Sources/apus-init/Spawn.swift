@@ -42,7 +42,9 @@ enum Spawn {
         posix_spawnattr_setflags(&attributes, newSession | Int16(POSIX_SPAWN_SETSIGDEF))
         return withStrings(arguments) { argv in
             withStrings(environment) { envp in
-                guard let path = argv[0] else { return -EINVAL }
+                guard argv[0] != nil, let path = ProgramSearch.path(of: arguments[0], environment) else {
+                    return -ENOENT
+                }
                 var process: pid_t = 0
                 let result = posix_spawn(&process, path, &actions, &attributes, argv, envp)
                 return result == 0 ? process : -result

@@ -23,6 +23,8 @@ package struct ClusterFixture: Sendable {
         package var deliveryPause = Duration.milliseconds(20)
         /// Whether services that name no sandbox run as processes.
         package var runsAllAsProcesses = true
+        /// Whether services may run in containers, without a network, where the machine can.
+        package var hasContainers = false
         package var retention = Retention()
         package var webhooks: [Webhook] = []
         /// What is larger is delivered in parts.
@@ -107,13 +109,8 @@ package struct ClusterFixture: Sendable {
         objects = try await ObjectStore.open(at: data.objects, durability: .never, logger: logger, now: now)
         state = try await ClusterState.open(
             at: data.stateFile.string, durability: options.stateDurability, aroundLogSync: options.aroundStateSync)
-        sandboxes = SandboxSet(
-            process: ProcessSandbox(.init(dataDirectory: data.root)),
-            container: { () async throws(SandboxError) in
-                throw SandboxError(.unavailable, "there is no container runtime here: install crun")
-            },
-            runsAllAsProcesses: options.runsAllAsProcesses
-        )
+        let images = try await ImageStore.open(at: data.images)
+        sandboxes = Self.sandboxes(data, images, options)
         let httpClient = Self.httpClient
         catalog = ServiceCatalog()
         logs = JobLogs(folder: data.logs, limit: options.logLimit)
@@ -168,7 +165,7 @@ package struct ClusterFixture: Sendable {
             executor: executor, maximumEvent: options.maximumEvent, logger: logger
         )
         buckets = BucketDesk(store: objects, catalog: catalog)
-        images = ImageDesk(data: data, images: try await ImageStore.open(at: data.images), catalog: catalog)
+        self.images = ImageDesk(data: data, images: images, catalog: catalog)
         housekeeper = Housekeeper(
             data: data, state: state, catalog: catalog, logs: logs, retention: options.retention, now: now,
             logger: logger
@@ -196,6 +193,30 @@ package struct ClusterFixture: Sendable {
             now: now,
             logger: logger
         )
+    }
+
+    private static func sandboxes(_ data: DataDirectory, _ images: ImageStore, _ options: Options) -> SandboxSet {
+        let process = ProcessSandbox(.init(dataDirectory: data.root))
+        guard options.hasContainers else {
+            return SandboxSet(
+                process: process,
+                container: { () async throws(SandboxError) in
+                    throw SandboxError(.unavailable, "there is no container runtime here: install crun")
+                },
+                runsAllAsProcesses: options.runsAllAsProcesses)
+        }
+        let settings = ContainerSandbox.Settings(dataDirectory: data.root, network: .none)
+        let search = SandboxSearch { () async -> Result<any Sandbox, SandboxError> in
+            do throws(SandboxError) {
+                return .success(try await ContainerSandbox.open(settings, images: images))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return SandboxSet(
+            process: process,
+            container: { () async throws(SandboxError) in try await search.sandbox() },
+            knownContainer: { await search.known }, runsAllAsProcesses: options.runsAllAsProcesses)
     }
 
     /// Brings back what an earlier run left; once, before `whileServing`.

@@ -161,6 +161,29 @@ import Testing
         }
     }
 
+    /// Without a script there must be something else that is run.
+    @Test(
+        arguments: [
+            (#""expose":{"api_port":80,"default_command":true}"#, true),
+            (#""script":"","Expose":{"api_port":80,"default_command":true}"#, true),
+            (#""expose":{"api_port":80}"#, false), (#""expose":{"default_command":true}"#, false),
+            (#""mode":"server""#, false),
+        ])
+    func imagesOwnCommand(_ members: String, isEnough: Bool) throws {
+        func parse() throws -> ServiceDefinition {
+            try ServiceDefinition.parse(
+                JSONValue.parse(#"{"name":"cows","image":"i","# + members + "}"), defaultSandbox: .container)
+        }
+        guard isEnough else {
+            let error = #expect(throws: ServiceSpecificationError.self) { try parse() }
+            #expect(error?.code == .missing && error?.field == "script")
+            return
+        }
+        let definition = try parse()
+        #expect(definition.expose.defaultCommand && definition.script.isEmpty)
+        try expectKept(definition)
+    }
+
     @Test func messagesSayWhatToDo() {
         func message(_ members: String) -> String? {
             #expect(throws: ServiceSpecificationError.self) { try parse(members) }?.problem

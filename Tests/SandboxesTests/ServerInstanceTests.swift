@@ -18,7 +18,7 @@ struct ServerInstanceTests {
     static let echo = "exec busybox nc -ll -p \"$PORT\" -e cat"
 
     /// Sends the bytes and the end, and returns all that comes back.
-    private func exchange(_ bytes: [UInt8], over path: FilePath?) async throws -> [UInt8] {
+    private static func exchange(_ bytes: [UInt8], over path: FilePath?) async throws -> [UInt8] {
         let path = try #require(path)
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let promise = loop.makePromise(of: [UInt8].self)
@@ -41,7 +41,7 @@ struct ServerInstanceTests {
         return try await promise.futureResult.get()
     }
 
-    private func get(_ target: String, over path: FilePath?) async throws -> String {
+    static func get(_ target: String, over path: FilePath?) async throws -> String {
         let answer = try await exchange(Array("GET \(target) HTTP/1.0\r\n\r\n".utf8), over: path)
         return String(decoding: answer, as: UTF8.self)
     }
@@ -53,7 +53,7 @@ struct ServerInstanceTests {
                 $0.mode = .server(port: 8080)
             } _: { instance in
                 let answers = try await withThrowingTaskGroup(of: String.self) { group in
-                    for _ in 0..<20 { group.addTask { try await get("/index.html", over: instance.serverSocket) } }
+                    for _ in 0..<20 { group.addTask { try await Self.get("/index.html", over: instance.serverSocket) } }
                     return try await group.reduce(into: []) { $0.append($1) }
                 }
                 let isOwn = subject == .container || subject == .containerOfRunc
@@ -74,7 +74,7 @@ struct ServerInstanceTests {
                 $0.mode = .server(port: 8080)
             } _: { instance in
                 for _ in 0..<2 {
-                    let answer = try await exchange(bytes, over: instance.serverSocket)
+                    let answer = try await Self.exchange(bytes, over: instance.serverSocket)
                     #expect(answer == bytes)
                 }
             }
@@ -112,7 +112,7 @@ struct ServerInstanceTests {
             } _: { instance in
                 let invocation = try bench.invocation("", inputs: ["in": Array("content".utf8)])
                 let answer = try await instance.withFiles(of: invocation) { places in
-                    try await get("\(places.input)/in", over: instance.serverSocket)
+                    try await Self.get("\(places.input)/in", over: instance.serverSocket)
                 }
                 #expect(answer.hasSuffix("content"))
                 #expect(bench.read(invocation.inputDirectory.appending("in")) == Array("content".utf8))
@@ -127,7 +127,7 @@ struct ServerInstanceTests {
             try await bench.withInstance(Self.web) {
                 ($0.mode, $0.directory) = (.server(port: 80), deep)
             } _: { instance in
-                let answer = try await get("/index.html", over: instance.serverSocket)
+                let answer = try await Self.get("/index.html", over: instance.serverSocket)
                 #expect(answer.contains("200 OK"))
             }
         }
@@ -142,7 +142,7 @@ struct ServerInstanceTests {
                 $0.mode = .server(port: 8080)
             } _: { instance in
                 #expect(await instance.waitForEnd() == .exited(6))
-                await #expect(throws: (any Error).self) { try await exchange([1], over: instance.serverSocket) }
+                await #expect(throws: (any Error).self) { try await Self.exchange([1], over: instance.serverSocket) }
             }
         }
         #expect(log.text(.standardOutput) == "to the log\n")

@@ -330,7 +330,8 @@ private struct InstanceRun {
         var instances: InstanceTerms?
         if Int.random(in: 0..<4, using: &random) > 0 {
             instances = InstanceTerms(
-                generation: Int64.random(in: 0..<3, using: &random), minimum: Int.random(in: 0...2, using: &random),
+                generation: Int64.random(in: 0..<3, using: &random), restart: Int64.random(in: 0..<3, using: &random),
+                minimum: Int.random(in: 0...2, using: &random),
                 maximum: Bool.random(using: &random) ? Int.random(in: 1...3, using: &random) : nil,
                 places: Int.random(in: 1...3, using: &random), idle: .seconds(Int.random(in: 1...20, using: &random)),
                 maximumInvocations: Bool.random(using: &random) ? Int.random(in: 1...5, using: &random) : nil,
@@ -407,9 +408,18 @@ private struct InstanceRun {
         case 17: if !starting.isEmpty { gone(starting.remove(at: Int.random(in: 0..<starting.count, using: &random))) }
         case 18: perform(admission.expireInstances())
         default:
-            guard Int.random(in: 0..<4, using: &random) == 0 else { break }
-            hasChanged = true
-            register(name, &random)
+            switch Int.random(in: 0..<8, using: &random) {
+            case 0, 1:
+                hasChanged = true
+                register(name, &random)
+            case 2: perform(admission.want(Int.random(in: 0...5, using: &random), instancesOf: name))
+            case 3:
+                guard var new = terms[name] else { break }
+                new.instances?.restart += 1
+                terms[name] = new
+                perform(admission.serviceRegistered(name, new))
+            default: break
+            }
         }
         for number in running where service[number].flatMap({ terms[$0]?.instances }) != nil {
             if let id = admission.seat(of: .run(number)), ending.contains(id) {
