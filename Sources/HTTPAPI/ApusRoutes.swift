@@ -22,6 +22,7 @@ struct ApusRoutes: Sendable {
         PauseRoutes(gateway: gateway).add(to: group.group("services"))
         ImageRoutes(gateway: gateway).add(to: group.group("images"))
         DeliveryRoutes(gateway: gateway).add(to: group.group("deliveries"))
+        UserRoutes(gateway: gateway).add(to: group.group("users"))
     }
 
     /// Which jobs a request speaks of.

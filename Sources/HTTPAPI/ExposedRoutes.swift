@@ -80,7 +80,7 @@ struct ExposedRoutes: Sendable {
     /// `GET /system/services/{service}/auth`: whether the bearer of a token may reach the service, for a proxy that
     /// stands before it.
     ///
-    /// - Throws: `TextError` 401 and 404.
+    /// - Throws: `TextError` 401, 404 and 429.
     func authorize(_ request: Request, _ context: APIContext) throws -> Response {
         let service = gateway.catalog[try context.serviceName()]
         let authorization = request.headers[.authorization]
@@ -99,10 +99,10 @@ struct ExposedRoutes: Sendable {
             }
         }
         // OSCAR asks whether a service is there only once it knows who asks.
-        guard case .principal(.administrator) = gateway.authenticator.authenticate(authorization: authorization) else {
-            throw TextError(
-                .unauthorized, "",
-                headers: [.wwwAuthenticate: "Basic realm=\"\(ServiceAccess.administratorRealm)\""])
+        switch gateway.authenticator.authenticate(authorization: authorization, from: context.remoteAddress) {
+        case .principal(.administrator): break
+        case .limited(let wait): throw LoginAnswer.limited(wait)
+        case .principal, .missing, .refused, .unverified: throw LoginAnswer.unauthorized
         }
         guard service != nil else { throw TextError(.notFound, "") }
         return .empty(.ok)

@@ -114,20 +114,24 @@ struct AuthenticationMiddleware: RouterMiddleware {
         next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         var context = context
-        switch authenticator.authenticate(authorization: request.headers[.authorization]) {
-        case .principal(let principal):
-            if case .service = principal, !acceptsServices { throw Self.unauthorized }
-            context.principal = principal
-        case .missing, .refused: throw Self.unauthorized
-        }
+        context.principal = try await principal(request, context)
         return try await next(request, context)
     }
 
-    /// With an empty text, as OSCAR answers.
-    private static var unauthorized: TextError {
-        TextError(
-            .unauthorized, "", headers: [.wwwAuthenticate: "Basic realm=\"Authorization Required\""]
-        )
+    /// - Throws: `TextError` where nobody is let in.
+    private func principal(_ request: Request, _ context: Context) async throws -> Principal {
+        let authorization = request.headers[.authorization]
+        switch authenticator.authenticate(authorization: authorization, from: context.remoteAddress) {
+        case .principal(.service) where !acceptsServices: throw LoginAnswer.unauthorized
+        case .principal(let principal): return principal
+        case .missing, .refused: throw LoginAnswer.unauthorized
+        case .limited(let wait): throw LoginAnswer.limited(wait)
+        case .unverified(let token):
+            switch await authenticator.verify(token: token) {
+            case .success(let user): return .user(user)
+            case .failure(let refusal): throw LoginAnswer.refused(refusal)
+            }
+        }
     }
 }
 

@@ -33,22 +33,30 @@ struct ServiceAccess: Sendable {
     }
 
     /// Whether a request to the exposed service may go on.
-    func check(_ head: HTTPRequestHead, uri: Substring, _ authenticator: Authenticator) -> Verdict {
+    func check(
+        _ head: HTTPRequestHead,
+        uri: Substring,
+        _ authenticator: Authenticator,
+        from address: String? = nil,
+        isSecure: Bool = false
+    ) -> Verdict {
         let authorization = head.headers.first(name: "authorization")
         guard isForward else {
             if isBasic(authorization) { return .granted(cookie: nil) }
             return .refused(Self.unauthorized(realm: service.text))
         }
-        let isSecure = head.headers.first(name: "x-forwarded-proto") == "https"
+        let isSecure = isSecure || head.headers.first(name: "x-forwarded-proto") == "https"
         switch find(authorization: authorization, uri: uri, forwardedURI: nil, cookies: head.headers["cookie"]) {
         case .right(let carrier):
             return .granted(cookie: carrier == .cookie ? nil : cookie(isSecure: isSecure))
         case .wrong: return .refused(ProxyAnswer(.unauthorized))
         case .nothing:
-            if case .principal(.administrator) = authenticator.authenticate(authorization: authorization) {
-                return .granted(cookie: nil)
+            switch authenticator.authenticate(authorization: authorization, from: address) {
+            case .principal(.administrator): return .granted(cookie: nil)
+            case .limited(let wait): return .refused(ProxyAnswer(LoginAnswer.limited(wait)))
+            case .principal, .missing, .refused, .unverified:
+                return .refused(Self.unauthorized(realm: Self.administratorRealm))
             }
-            return .refused(Self.unauthorized(realm: Self.administratorRealm))
         }
     }
 

@@ -9,8 +9,14 @@ struct SystemRoutes: Sendable {
 
     func add(to group: RouterGroup<APIContext>) {
         group.get("info") { _, _ in Response.json(info) }
-        group.get("config") { _, _ in Response.json(config) }
-        group.put("config") { request, _ in try await setConfig(request) }
+        group.get("config") { _, context in Response.json(config(for: context.principal)) }
+        group.put("config") { request, context in
+            // In OSCAR, too, only whoever comes with Basic may.
+            guard case .administrator = context.principal else {
+                return Response.json(.string(""), status: .unauthorized)
+            }
+            return try await setConfig(request)
+        }
         group.get("status") { _, _ in Response.json(try await gateway.status.json()) }
     }
 
@@ -23,22 +29,33 @@ struct SystemRoutes: Sendable {
         ])
     }
 
-    private var config: JSONValue {
+    /// The keys are the administrator's for the administrator, and a user's own for a user.
+    private func config(for principal: Principal) -> JSONValue {
         let description = gateway.description
+        let keys = storeKeys(of: principal)
         return .object([
             "config": .object([
                 "name": "oscar", "namespace": "oscar", "services_namespace": "oscar-svc",
                 "controller_service_account": "oscar-sa", "gpu_available": false, "interLink_available": false,
                 "serverless_backend": "apus", "yunikorn_enable": false, "kueue_enable": false, "volume_enable": false,
-                "oidc_groups": .array([]), "minio_quota_enabled": false,
+                "oidc_groups": .strings(description.groups), "minio_quota_enabled": false,
             ]),
             "minio_provider": .object([
                 "endpoint": .string(description.store.endpoint), "verify": .bool(description.store.verify),
-                "access_key": .string(description.s3AccessKey), "secret_key": .string(description.s3SecretKey),
+                "access_key": .string(keys.accessKey), "secret_key": .string(keys.secretKey),
                 "region": .string(description.store.region),
             ]),
             "allowed_image_repositories": .strings(gateway.allowedImages.list),
         ])
+    }
+
+    /// Empty where somebody has none.
+    private func storeKeys(of principal: Principal) -> (accessKey: String, secretKey: String) {
+        switch principal {
+        case .administrator: (gateway.description.s3AccessKey, gateway.description.s3SecretKey)
+        case .user(let user): gateway.users?.keys(of: user.id) ?? ("", "")
+        case .service, .anonymous: ("", "")
+        }
     }
 
     private func setConfig(_ request: Request) async throws -> Response {
