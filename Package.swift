@@ -13,6 +13,7 @@ let settings: [SwiftSetting] = [
 
 // Products of other packages, by the name this manifest uses for them.
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
@@ -98,7 +99,7 @@ let rooms: [[Target]] = [
         tests: ["LoopbackServer", subprocess]
     ),
     room(
-        "Identity", ["Model", asyncHTTPClient, crypto, jwtKit, logging, nioCore, nioHTTP1, systemPackage, x509],
+        "Identity", ["Model", asn1, asyncHTTPClient, crypto, jwtKit, logging, nioCore, nioHTTP1, systemPackage, x509],
         tests: ["LoopbackServer"]),
     room("APIClient", ["Model", asyncHTTPClient, nioCore, nioHTTP1, nioSSL], tests: ["LoopbackServer"]),
     // Application.
@@ -125,9 +126,9 @@ let rooms: [[Target]] = [
         "S3API",
         [
             "Model", "S3Wire", "ObjectEngine", "Identity", hummingbird, hummingbirdCore, httpTypes, logging, metrics,
-            nioCore, nioHTTP1,
+            nioCore, nioHTTP1, nioPosix,
         ],
-        tests: ["DurableSQLite", hummingbirdTesting, nioFileSystem, nioPosix, systemPackage]
+        tests: ["DurableSQLite", hummingbirdTesting, nioFileSystem, systemPackage]
     ),
     room(
         "Commands",
@@ -213,6 +214,7 @@ let package = Package(
         .map { .executable(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),

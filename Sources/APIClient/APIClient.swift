@@ -1,4 +1,5 @@
 package import AsyncHTTPClient
+package import Model
 package import NIOCore
 import NIOSSL
 
@@ -39,11 +40,13 @@ package struct APIClient: Sendable {
     /// - Parameters:
     ///   - endpoint: `http://host[:port][/path]` or `https://…`.
     ///   - verifyTLS: whether a certificate must be valid for the host.
+    ///   - trust: which certificates to believe beside those of the system.
     /// - Throws: `invalidRequest` for an endpoint that is no such URL.
     package init(
         endpoint: String,
         credentials: Credentials,
         verifyTLS: Bool = true,
+        trust: CertificateTrust? = nil,
         patience: Patience = Patience(),
         httpClient: HTTPClient
     ) throws(APIClientError) {
@@ -51,13 +54,20 @@ package struct APIClient: Sendable {
         self.credentials = credentials
         self.patience = patience
         self.httpClient = httpClient
-        if endpoint.hasPrefix("https://"), !verifyTLS {
-            var configuration = TLSConfiguration.makeClientConfiguration()
+        tls = endpoint.hasPrefix("https://") ? Self.tls(verifies: verifyTLS, trust) : nil
+    }
+
+    /// `nil` for the system's own way.
+    private static func tls(verifies: Bool, _ trust: CertificateTrust?) -> TLSConfiguration? {
+        guard !verifies || trust != nil else { return nil }
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        if !verifies {
             configuration.certificateVerification = .none
-            tls = configuration
-        } else {
-            tls = nil
+        } else if let trust {
+            configuration.additionalTrustRoots = [.file(trust.file)]
+            if !trust.checksHost { configuration.certificateVerification = .noHostnameVerification }
         }
+        return configuration
     }
 
     /// The endpoint without slashes at its end.

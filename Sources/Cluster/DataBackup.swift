@@ -1,3 +1,4 @@
+import Identity
 package import ObjectEngine
 import StateStore
 package import SystemPackage
@@ -32,7 +33,10 @@ package struct DataBackup: Sendable {
     }
 
     /// Small files that are copied as they are.
-    private static let smallFiles = ["VERSION", "credentials.json", "allowed-images.json"]
+    private static let smallFiles = [
+        "VERSION", "credentials.json", "allowed-images.json", Vault.fileName, SelfSignedCertificate.certificateName,
+        SelfSignedCertificate.keyName,
+    ]
     /// Larger ones are none of ours; in bytes.
     private static let smallFileLimit = 4 << 20
 

@@ -1,5 +1,5 @@
 import APIClient
-import Model
+package import Model
 
 /// A cluster as the configuration knows it, in oscar-cli's words.
 package struct ClusterEntry: Sendable, Hashable {
@@ -10,6 +10,8 @@ package struct ClusterEntry: Sendable, Hashable {
     /// A bearer token that is sent as it is (key `token`; ours).
     package var token: String?
     package var verifyTLS: Bool
+    /// Which certificates to believe beside those of the system (key `ca_certificate`; ours).
+    package var trust: CertificateTrust?
     /// How the entry signs in with OpenID Connect, where it does.
     package var openIDKey: String?
 
@@ -57,6 +59,7 @@ package struct ClusterEntry: Sendable, Hashable {
             throw CommandError(
                 .invalidInput, "\"ssl_verify\" of cluster \"\(id)\" in the configuration must be true or false")
         }
+        trust = try text("ca_certificate").map { CertificateTrust(file: $0) }
         for key in ["oidc_account_name", "oidc_refresh_token"] where openIDKey == nil {
             if try text(key) != nil { openIDKey = key }
         }
@@ -71,6 +74,7 @@ package struct ClusterEntry: Sendable, Hashable {
         object["auth_password"] = password.map { .string($0) }
         object["token"] = token.map { .string($0) }
         object["ssl_verify"] = .bool(verifyTLS)
+        object["ca_certificate"] = trust.map { .string($0.file) }
         // oscar-cli fills these into services that do not say; it wants them in every entry.
         if object["memory"] == nil { object["memory"] = .string("256Mi") }
         if object["log_level"] == nil { object["log_level"] = .string("INFO") }

@@ -20,8 +20,14 @@ enum LocalServer {
             throw CommandError(
                 .invalidInput, "\(path) is not a credentials file of Apus; restart \"apus serve\" to mend it")
         }
-        return ClusterEntry(
+        var entry = ClusterEntry(
             id: Configuration.localID, endpoint: endpoint, user: json["username"]?.stringValue,
             password: json["password"]?.stringValue)
+        if let certificate = json["certificate"]?.stringValue {
+            // A certificate that somebody gave the server is seldom for 127.0.0.1, where it is reached from here.
+            let isOwn = FilePath(certificate).removingLastComponent() == path.removingLastComponent()
+            entry.trust = CertificateTrust(file: certificate, checksHost: isOwn)
+        }
+        return entry
     }
 }

@@ -28,6 +28,12 @@ struct ClusterOptions: ParsableArguments {
         name: [.short, .customLong("cluster")], help: "The id of a configured cluster, in place of the default one.")
     var cluster: String?
 
+    @Option(help: "A file of certificates (PEM) to believe beside those of the system.", completion: .file())
+    var caCertificate: String?
+
+    @Flag(help: "Accepts any certificate: whoever stands between can read everything.")
+    var insecure = false
+
     @OptionGroup var file: ConfigurationOptions
 }
 

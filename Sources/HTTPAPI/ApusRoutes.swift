@@ -23,6 +23,7 @@ struct ApusRoutes: Sendable {
         OwnerRoutes(gateway: gateway).add(to: routes.group("services"))
         ImageRoutes(gateway: gateway).add(to: routes.group("images"))
         DeliveryRoutes(gateway: gateway).add(to: routes.group("deliveries"))
+        UserRoutes(gateway: gateway).add(to: routes.group("users"))
     }
 
     /// Which jobs a request speaks of.

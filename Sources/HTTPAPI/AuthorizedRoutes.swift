@@ -65,7 +65,7 @@ struct RouteAuthorizer: Sendable {
             try Refusal.checkKnown(principal, action.allowed)
             let name = try context.serviceName()
             // A service's token tells nothing of other services, not even whether they are there.
-            if case .service(let own) = principal, own != name { throw Refusal.unauthorized }
+            if case .service(let own) = principal, own != name { throw LoginAnswer.unauthorized }
             guard let service = gateway.catalog[name] else { throw Refusal.missing(action, name) }
             try context.require(action, service)
         case .job(let action):

@@ -87,7 +87,7 @@ struct ExposedRoutes: Sendable {
     /// `GET /system/services/{service}/auth`: whether the bearer of a token may reach the service, for a proxy that
     /// stands before it.
     ///
-    /// - Throws: `TextError` 401 and 404.
+    /// - Throws: `TextError` 401, 404 and 429.
     func authorize(_ request: Request, _ context: APIContext) throws -> Response {
         let service = gateway.catalog[try context.serviceName()]
         let authorization = request.headers[.authorization]
@@ -106,12 +106,11 @@ struct ExposedRoutes: Sendable {
             }
         }
         // OSCAR asks whether a service is there only once it knows who asks.
-        guard case .principal(let principal) = gateway.authenticator.authenticate(authorization: authorization),
-            principal.may(.readInfo)
-        else {
-            throw TextError(
-                .unauthorized, "",
-                headers: [.wwwAuthenticate: "Basic realm=\"\(ServiceAccess.administratorRealm)\""])
+        let principal: Principal
+        switch gateway.authenticator.authenticate(authorization: authorization, from: context.remoteAddress) {
+        case .principal(let known) where known.may(.readInfo): principal = known
+        case .limited(let wait): throw LoginAnswer.limited(wait)
+        case .principal, .missing, .refused, .unverified: throw LoginAnswer.unauthorized
         }
         guard let service else { throw TextError(.notFound, "") }
         guard principal.may(.reachExposed, service.definition) else {

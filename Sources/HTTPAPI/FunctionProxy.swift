@@ -1,4 +1,5 @@
 import Cluster
+import Identity
 import Logging
 import Model
 import NIOCore
@@ -48,6 +49,10 @@ final class FunctionProxy: ChannelDuplexHandler, RemovableChannelHandler {
     private var waiting = CircularBuffer<HTTPServerRequestPart>()
     private var isReadHeld = false
     private var isTaking = false
+    /// Whether whose token the next request has is being found out; everything waits for that.
+    private var isVerifying = false
+    /// What was found out of it.
+    private var verdict: Result<User, LoginRefusal>?
     /// Whether the connection ends with the answer.
     var isClosing = false
     /// What is still to be thrown away of a request that was answered early; `nil` where there is none.
@@ -97,8 +102,12 @@ final class FunctionProxy: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) -> Bool {
-        guard exchange == nil else { return false }
-        switch surroundings.router.decide(head) {
+        guard exchange == nil, !isVerifying else { return false }
+        let found = verdict.take()
+        switch surroundings.router.decide(head, from: address, verdict: found) {
+        case .verify(let token):
+            verify(token, context)
+            return false
         case .passOn:
             unanswered += 1
             receiver = .others
@@ -120,6 +129,22 @@ final class FunctionProxy: ChannelDuplexHandler, RemovableChannelHandler {
             }
         }
         return true
+    }
+
+    /// Asks whose token that is; the request waits, and what comes behind it.
+    private func verify(_ token: String, _ context: ChannelHandlerContext) {
+        isVerifying = true
+        let authenticator = surroundings.router.authenticator
+        let found = context.eventLoop.makePromise(of: Result<User, LoginRefusal>.self)
+        // Ends by itself, by the deadlines of what it asks; the connection may be gone by then.
+        Task { found.succeed(await authenticator.verify(token: token)) }
+        found.futureResult.assumeIsolated().whenSuccess { [weak self] result in
+            guard let self else { return }
+            isVerifying = false
+            verdict = result
+            lastActivity = .now()
+            proceed()
+        }
     }
 
     /// Takes what waits, as far as that goes now.
@@ -291,7 +316,7 @@ final class FunctionProxy: ChannelDuplexHandler, RemovableChannelHandler {
     /// Closes a connection on which the client owes something for too long: a request, or the rest of one.
     private func checkIdle() {
         guard let context, !isRelaying else { return }
-        let isOurTurn = isReadHeld || (receiver == .nobody && (exchange != nil || unanswered > 0))
+        let isOurTurn = isReadHeld || isVerifying || (receiver == .nobody && (exchange != nil || unanswered > 0))
         if isOurTurn { lastActivity = .now() }
         let rest = idleTimeout - (.now() - lastActivity)
         if rest <= .zero { leave(context) } else { scheduleIdleCheck(context, in: rest) }

@@ -6,14 +6,17 @@ extension Gateway {
     /// to functions' own servers and closes connections on which nothing happens, what answers small runs, and what
     /// sees the client leave.
     ///
-    /// - Parameter idleTimeout: how long a client may owe a request, or the rest of one.
+    /// - Parameters:
+    ///   - idleTimeout: how long a client may owe a request, or the rest of one.
+    ///   - isSecure: whether clients speak TLS.
     package func connectionHandlers(
         serverName: String,
         idleTimeout: TimeAmount = .seconds(120),
+        isSecure: Bool = false,
         logger: Logger
     ) -> @Sendable (any Channel) -> [any RemovableChannelHandler & ChannelInboundHandler] {
         let (pools, counts) = (UpstreamPools(), ProxyMetrics())
-        let router = ProxyRouter(catalog: catalog, authenticator: authenticator)
+        let router = ProxyRouter(catalog: catalog, authenticator: authenticator, isSecure: isSecure)
         let (servers, runs, authenticator, now) = (servers, runs, authenticator, now)
         let requests = requests
         return { channel in

@@ -18,6 +18,8 @@ package struct Gateway: Sendable {
         package var store: ServiceDefinition.ClusterStore
         package var s3AccessKey: String
         package var s3SecretKey: String
+        /// The groups of which a user must be in one; empty where that is not asked.
+        package var groups: [String]
 
         package init(
             version: String,
@@ -25,7 +27,8 @@ package struct Gateway: Sendable {
             architecture: String,
             store: ServiceDefinition.ClusterStore,
             s3AccessKey: String,
-            s3SecretKey: String
+            s3SecretKey: String,
+            groups: [String] = []
         ) {
             self.version = version
             self.commit = commit
@@ -33,6 +36,7 @@ package struct Gateway: Sendable {
             self.store = store
             self.s3AccessKey = s3AccessKey
             self.s3SecretKey = s3SecretKey
+            self.groups = groups
         }
     }
 
@@ -54,6 +58,8 @@ package struct Gateway: Sendable {
     let triggers: TriggerDesks
     let servers: FunctionServers
     let exposed: ExposedDesk
+    /// `nil` where nobody but the administrator can come in.
+    let users: UserDesk?
     let metrics: PrometheusRegistry
     /// The largest event that `/job` and `/run` take.
     let maximumEvent: ByteCount
@@ -77,6 +83,7 @@ package struct Gateway: Sendable {
         triggers: TriggerDesks,
         servers: FunctionServers = .none,
         exposed: ExposedDesk = .none,
+        users: UserDesk? = nil,
         metrics: PrometheusRegistry,
         maximumEvent: ByteCount,
         userKeys: @escaping @Sendable (User) async throws -> S3Credentials? = { _ in nil },
@@ -98,6 +105,7 @@ package struct Gateway: Sendable {
         self.triggers = triggers
         self.servers = servers
         self.exposed = exposed
+        self.users = users
         self.metrics = metrics
         self.maximumEvent = maximumEvent
         self.now = now

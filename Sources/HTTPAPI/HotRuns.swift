@@ -94,7 +94,7 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
     private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
         switch part {
         case .head(let head):
-            candidate = unanswered == 0 ? candidate(head) : nil
+            candidate = unanswered == 0 ? candidate(head, context.remoteAddress?.ipAddress) : nil
             if candidate == nil { passOn(head, context) }
         case .body(let bytes):
             guard candidate != nil else { return context.fireChannelRead(wrapInboundOut(part)) }
@@ -112,7 +112,7 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// What may be answered here, by its head alone.
-    private func candidate(_ head: HTTPRequestHead) -> Candidate? {
+    private func candidate(_ head: HTTPRequestHead, _ address: @autoclosure () -> String?) -> Candidate? {
         guard head.method == .POST, head.version == .http1_1, head.uri.utf8.starts(with: Self.path.utf8),
             head.isKeepAlive,
             let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
@@ -124,7 +124,7 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
         where head.headers.contains(name: name) { return nil }
         guard
             case .principal(let principal) = authenticator.authenticate(
-                authorization: head.headers.first(name: "authorization")),
+                authorization: head.headers.first(name: "authorization"), from: address(), countsFailures: false),
             let definition = catalog[service]?.definition, principal.may(.run, definition)
         else { return nil }
         return Candidate(head: head, service: service, principal: principal.name)

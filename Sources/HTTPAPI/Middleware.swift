@@ -112,12 +112,26 @@ struct AuthenticationMiddleware: RouterMiddleware {
         next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         var context = context
-        switch authenticator.authenticate(authorization: request.headers[.authorization]) {
-        case .principal(let principal): context.principal = principal
-        case .missing: break
-        case .refused: throw Refusal.unauthorized
-        }
+        context.principal = try await principal(request, context)
         return try await next(request, context)
+    }
+
+    /// Nobody in particular where nothing is said; what a route asks for is its action's.
+    ///
+    /// - Throws: `TextError` for credentials that are not good.
+    private func principal(_ request: Request, _ context: Context) async throws -> Principal {
+        let authorization = request.headers[.authorization]
+        switch authenticator.authenticate(authorization: authorization, from: context.remoteAddress) {
+        case .principal(let principal): return principal
+        case .missing: return .anonymous
+        case .refused: throw LoginAnswer.unauthorized
+        case .limited(let wait): throw LoginAnswer.limited(wait)
+        case .unverified(let token):
+            switch await authenticator.verify(token: token) {
+            case .success(let user): return .user(user)
+            case .failure(let refusal): throw LoginAnswer.refused(refusal)
+            }
+        }
     }
 }
 

@@ -76,7 +76,7 @@ enum ProxyHeaders {
             return values.isEmpty ? nil : values.joined(separator: ", ")
         }
         headers.add(name: "x-forwarded-for", value: given("x-forwarded-for").map { "\($0), \(address)" } ?? address)
-        headers.add(name: "x-forwarded-proto", value: given("x-forwarded-proto") ?? "http")
+        headers.add(name: "x-forwarded-proto", value: given("x-forwarded-proto") ?? target.scheme)
         headers.add(name: "x-forwarded-host", value: given("x-forwarded-host") ?? host(of: head))
         if !target.prefix.isEmpty {
             // What a proxy before us took away comes before what we take away.

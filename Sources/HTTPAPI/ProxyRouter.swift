@@ -11,12 +11,24 @@ struct ProxyRouter: Sendable {
 
     let catalog: ServiceCatalog
     let authenticator: Authenticator
+    /// Whether clients speak TLS with Apus itself.
+    var isSecure = false
+
+    private var scheme: String { isSecure ? "https" : "http" }
 
     /// Everything that no service of that kind answers is passed on.
-    func decide(_ head: HTTPRequestHead) -> ProxyDecision {
+    ///
+    /// - Parameters:
+    ///   - address: where the request comes from.
+    ///   - verdict: what was found out of the token, where that was asked for.
+    func decide(
+        _ head: HTTPRequestHead,
+        from address: String? = nil,
+        verdict: Result<User, LoginRefusal>? = nil
+    ) -> ProxyDecision {
         let uri = Self.originForm(head.uri)
-        if uri.utf8.starts(with: Self.run.utf8) { return decideRun(head, uri) }
-        if uri.utf8.starts(with: Self.services.utf8) { return decideExposed(head, uri) }
+        if uri.utf8.starts(with: Self.run.utf8) { return decideRun(head, uri, address, verdict) }
+        if uri.utf8.starts(with: Self.services.utf8) { return decideExposed(head, uri, address) }
         return .passOn
     }
 
@@ -42,7 +54,12 @@ struct ProxyRouter: Sendable {
 
     // MARK: /run
 
-    private func decideRun(_ head: HTTPRequestHead, _ uri: Substring) -> ProxyDecision {
+    private func decideRun(
+        _ head: HTTPRequestHead,
+        _ uri: Substring,
+        _ address: String?,
+        _ verdict: Result<User, LoginRefusal>?
+    ) -> ProxyDecision {
         guard let (service, rest) = service(Substring(uri.utf8.dropFirst(Self.run.utf8.count))),
             service.definition.mode == .server
         else { return .passOn }
@@ -50,8 +67,17 @@ struct ProxyRouter: Sendable {
         // A browser asks without credentials whether it may ask with them; that is answered as for all routes.
         let isPreflight = head.method == .OPTIONS && head.headers.contains(name: "access-control-request-method")
         if isPreflight, authorization == nil { return .passOn }
-        guard case .principal(let principal) = authenticator.authenticate(authorization: authorization) else {
-            return .answer(ServiceAccess.unauthorized(realm: ServiceAccess.administratorRealm))
+        let principal: Principal
+        switch authenticator.authenticate(authorization: authorization, from: address) {
+        case .principal(let known): principal = known
+        case .missing, .refused: return .answer(ServiceAccess.unauthorized(realm: LoginAnswer.realm))
+        case .limited(let wait): return .answer(ProxyAnswer(LoginAnswer.limited(wait)))
+        case .unverified(let token):
+            switch verdict {
+            case nil: return .verify(token: token)
+            case .success(let user): principal = .user(user)
+            case .failure(let refusal): return .answer(ProxyAnswer(LoginAnswer.refused(refusal)))
+            }
         }
         guard principal.may(.run, service.definition) else {
             return .answer(ProxyAnswer(Refusal.of(.run, principal, service.definition)))
@@ -59,12 +85,12 @@ struct ProxyRouter: Sendable {
         return .forward(
             ProxyTarget(
                 service: service.name, route: .run, uri: Self.rooted(rest), prefix: "\(Self.run)\(service.name)",
-                hidesAuthorization: true, cookie: nil))
+                hidesAuthorization: true, cookie: nil, scheme: scheme))
     }
 
     // MARK: Exposed services
 
-    private func decideExposed(_ head: HTTPRequestHead, _ uri: Substring) -> ProxyDecision {
+    private func decideExposed(_ head: HTTPRequestHead, _ uri: Substring, _ address: String?) -> ProxyDecision {
         guard let (service, rest) = service(Substring(uri.utf8.dropFirst(Self.services.utf8.count))),
             rest.utf8.starts(with: Self.exposed.utf8), service.definition.expose.isExposed
         else { return .passOn }
@@ -81,7 +107,9 @@ struct ProxyRouter: Sendable {
         }
         var cookie: String?
         if service.definition.expose.setAuth {
-            switch ServiceAccess(service.definition).check(head, uri: uri, authenticator) {
+            switch ServiceAccess(service.definition).check(
+                head, uri: uri, authenticator, from: address, isSecure: isSecure)
+            {
             case .refused(let answer): return .answer(answer)
             case .granted(let granted): cookie = granted
             }
@@ -91,6 +119,6 @@ struct ProxyRouter: Sendable {
             ProxyTarget(
                 service: service.name, route: .exposed, uri: isRewritten ? String(path) : String(uri),
                 prefix: isRewritten ? prefix : "", hidesAuthorization: service.definition.expose.setAuth,
-                cookie: cookie))
+                cookie: cookie, scheme: scheme))
     }
 }

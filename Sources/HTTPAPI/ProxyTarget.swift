@@ -20,6 +20,8 @@ struct ProxyTarget: Sendable {
     let hidesAuthorization: Bool
     /// Set with the answer, so that a browser needs no token in the next request.
     let cookie: String?
+    /// How the client reached Apus: `http` or `https`.
+    var scheme = "http"
 }
 
 /// What becomes of a request.
@@ -29,6 +31,8 @@ enum ProxyDecision: Sendable {
     /// It ends here.
     case answer(ProxyAnswer)
     case forward(ProxyTarget)
+    /// Whose token this is must be found out first.
+    case verify(token: String)
 }
 
 /// A small answer of the proxy's own.

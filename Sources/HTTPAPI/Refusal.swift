@@ -4,24 +4,19 @@ import Model
 /// How those are answered who may not do what they want to, as far as OSCAR has words for it in OSCAR's words
 /// (oscar-api.md, sections 3 to 7).
 enum Refusal {
-    /// With an empty text, as OSCAR answers.
-    static var unauthorized: TextError {
-        TextError(.unauthorized, "", headers: [.wwwAuthenticate: "Basic realm=\"Authorization Required\""])
-    }
-
     /// Those whose name would change nothing are asked for another one before anything is looked up.
     ///
     /// - Throws: `TextError` 401.
     static func checkKnown(_ principal: Principal, _ allowed: Relation) throws {
         switch principal {
         case .administrator, .user: break
-        case .service: guard allowed.contains(.itself) else { throw unauthorized }
-        case .anonymous: guard allowed.contains(.anyone) else { throw unauthorized }
+        case .service: guard allowed.contains(.itself) else { throw LoginAnswer.unauthorized }
+        case .anonymous: guard allowed.contains(.anyone) else { throw LoginAnswer.unauthorized }
         }
     }
 
     static func of(_ action: Action.OfCluster, _ principal: Principal) -> TextError {
-        guard case .user = principal else { return unauthorized }
+        guard case .user = principal else { return LoginAnswer.unauthorized }
         return switch action {
         case .changeConfig: TextError(.unauthorized, "only the administrator may change the configuration")
         case .readSystemLogs: TextError(.forbidden, "OIDC tokens are not allowed for system logs")
@@ -32,7 +27,7 @@ enum Refusal {
     static func of(_ action: Action.OfService, _ principal: Principal, _ service: ServiceDefinition) -> TextError {
         let user = principal.name
         switch principal {
-        case .service, .anonymous: return unauthorized
+        case .service, .anonymous: return LoginAnswer.unauthorized
         case .administrator, .user: break
         }
         switch action {

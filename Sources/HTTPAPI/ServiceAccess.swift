@@ -16,8 +16,6 @@ struct ServiceAccess: Sendable {
         case refused(ProxyAnswer)
     }
 
-    static let administratorRealm = "Authorization Required"
-
     let service: ServiceName
     let token: String
     let isForward: Bool
@@ -35,36 +33,52 @@ struct ServiceAccess: Sendable {
     }
 
     /// Whether a request to the exposed service may go on.
-    func check(_ head: HTTPRequestHead, uri: Substring, _ authenticator: Authenticator) -> Verdict {
+    func check(
+        _ head: HTTPRequestHead,
+        uri: Substring,
+        _ authenticator: Authenticator,
+        from address: String? = nil,
+        isSecure: Bool = false
+    ) -> Verdict {
         let authorization = head.headers.first(name: "authorization")
         guard isForward else {
             if isBasic(authorization) { return .granted(cookie: nil) }
             // A user who may see the token need not send it.
-            if Self.isBearer(authorization), may(.readCredentials, authorization, authenticator) {
+            if Self.isBearer(authorization), case .granted = may(.readCredentials, authorization, authenticator) {
                 return .granted(cookie: nil)
             }
             return .refused(Self.unauthorized(realm: service.text))
         }
-        let isSecure = head.headers.first(name: "x-forwarded-proto") == "https"
+        let isSecure = isSecure || head.headers.first(name: "x-forwarded-proto") == "https"
         switch find(authorization: authorization, uri: uri, forwardedURI: nil, cookies: head.headers["cookie"]) {
         case .right(let carrier):
             return .granted(cookie: carrier == .cookie ? nil : cookie(isSecure: isSecure))
         case .wrong: return .refused(ProxyAnswer(.unauthorized))
         case .nothing:
-            if may(.reachExposed, authorization, authenticator) { return .granted(cookie: nil) }
-            return .refused(Self.unauthorized(realm: Self.administratorRealm))
+            switch may(.reachExposed, authorization, authenticator) {
+            case .granted: return .granted(cookie: nil)
+            case .limited(let wait): return .refused(ProxyAnswer(LoginAnswer.limited(wait)))
+            case .refused: return .refused(Self.unauthorized(realm: LoginAnswer.realm))
+            }
         }
+    }
+
+    private enum Right {
+        case granted, refused
+        /// Too many logins have failed there.
+        case limited(wait: Duration)
     }
 
     private func may(
         _ action: Action.OfService,
         _ authorization: String?,
         _ authenticator: Authenticator
-    ) -> Bool {
-        guard case .principal(let principal) = authenticator.authenticate(authorization: authorization) else {
-            return false
+    ) -> Right {
+        switch authenticator.authenticate(authorization: authorization, from: address) {
+        case .principal(let principal): principal.may(action, protected) ? .granted : .refused
+        case .limited(let wait): .limited(wait: wait)
+        case .missing, .refused, .unverified: .refused
         }
-        return principal.may(action, protected)
     }
 
     // MARK: Basic

@@ -33,7 +33,7 @@ struct SystemRoutes: Sendable {
                 "name": "oscar", "namespace": "oscar", "services_namespace": "oscar-svc",
                 "controller_service_account": "oscar-sa", "gpu_available": false, "interLink_available": false,
                 "serverless_backend": "apus", "yunikorn_enable": false, "kueue_enable": false, "volume_enable": false,
-                "oidc_groups": .array([]), "minio_quota_enabled": false,
+                "oidc_groups": .strings(description.groups), "minio_quota_enabled": false,
             ]),
             "minio_provider": .object([
                 "endpoint": .string(description.store.endpoint), "verify": .bool(description.store.verify),
@@ -42,6 +42,15 @@ struct SystemRoutes: Sendable {
             ]),
             "allowed_image_repositories": .strings(gateway.allowedImages.list),
         ])
+    }
+
+    /// Empty where somebody has none.
+    private func storeKeys(of principal: Principal) -> (accessKey: String, secretKey: String) {
+        switch principal {
+        case .administrator: (gateway.description.s3AccessKey, gateway.description.s3SecretKey)
+        case .user(let user): gateway.users?.keys(of: user.id) ?? ("", "")
+        case .service, .anonymous: ("", "")
+        }
     }
 
     private func setConfig(_ request: Request) async throws -> Response {

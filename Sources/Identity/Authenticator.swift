@@ -9,12 +9,19 @@ package struct Authenticator: Sendable {
         case missing
         /// There is one, and it is not good; the reason is for the log and holds no secret.
         case refused(reason: String)
+        /// It holds a token that may be a user's: `verify` says.
+        case unverified(token: String)
+        /// Too many logins have failed there; it was not looked at.
+        case limited(wait: Duration)
     }
 
     private let credentials: Credentials
     private let serviceForToken: @Sendable (String) -> ServiceName?
     private let userForToken: @Sendable (String) -> User?
     private let userForAccessKey: @Sendable (String) -> (secret: String, user: User)?
+    private let verifyToken: (@Sendable (String) async -> Result<User, LoginRefusal>)?
+    /// Counts failed logins; all faces ask the same one.
+    package let logins: LoginGuard?
 
     /// None of the closures may block.
     ///
@@ -23,28 +30,44 @@ package struct Authenticator: Sendable {
     ///   - serviceForToken: The service that has this token (64 hexadecimal digits).
     ///   - userForToken: Whose token this is, among those that were verified and are still good.
     ///   - userForAccessKey: Whose S3 access key this is.
+    ///   - verifyToken: Asks the identity provider whose token this is; `nil` where there is none.
+    ///   - logins: Counts failed logins; `nil` where nobody does.
     package init(
         credentials: Credentials,
         serviceForToken: @escaping @Sendable (String) -> ServiceName?,
         userForToken: @escaping @Sendable (String) -> User? = { _ in nil },
-        userForAccessKey: @escaping @Sendable (String) -> (secret: String, user: User)? = { _ in nil }
+        userForAccessKey: @escaping @Sendable (String) -> (secret: String, user: User)? = { _ in nil },
+        verifyToken: (@Sendable (String) async -> Result<User, LoginRefusal>)? = nil,
+        logins: LoginGuard? = nil
     ) {
         self.credentials = credentials
         self.serviceForToken = serviceForToken
         self.userForToken = userForToken
         self.userForAccessKey = userForAccessKey
+        self.verifyToken = verifyToken
+        self.logins = logins
     }
 
     /// Reads the value of an `Authorization` header: Basic (RFC 7617) for the administrator, Bearer (RFC
-    /// 6750) for a service.
-    package func authenticate(authorization: String?) -> Decision {
+    /// 6750) for a service or a user.
+    ///
+    /// Waits for nobody: a user's token that is not known yet is `unverified`.
+    ///
+    /// - Parameters:
+    ///   - address: where it comes from; failed logins are counted where it is said.
+    ///   - countsFailures: false for whoever asks again, or lets others ask, where this is no principal.
+    package func authenticate(
+        authorization: String?,
+        from address: String? = nil,
+        countsFailures: Bool = true
+    ) -> Decision {
         guard let authorization else { return .missing }
         let value = authorization.utf8.drop { $0 == 0x20 || $0 == 0x09 }
         guard !value.isEmpty else { return .missing }
         let scheme = Substring(value.prefix { $0 != 0x20 })
         let rest = Substring(value.dropFirst(scheme.utf8.count)).trimmingSpaces()
         switch scheme.lowercased() {
-        case "basic": return basic(rest)
+        case "basic": return guardedBasic(rest, from: address, countsFailures)
         case "bearer": return bearer(rest)
         default: return .refused(reason: "the authorization scheme is neither Basic nor Bearer")
         }
@@ -57,6 +80,28 @@ package struct Authenticator: Sendable {
             return (known.secret, .user(known.user))
         }
         return (credentials.s3SecretKey, .administrator(name: credentials.username))
+    }
+
+    /// Whose token this is; may wait for the identity provider, for seconds where that does not answer.
+    package func verify(token: String) async -> Result<User, LoginRefusal> {
+        guard let verifyToken else { return .failure(LoginRefusal(.unknownIssuer, "there is no identity provider")) }
+        let found = await verifyToken(token)
+        guard case .success(let user) = found, !isOwnName(user) else { return found }
+        return .failure(LoginRefusal(.notAdmitted, "the user is called as the administrator of this cluster is"))
+    }
+
+    private func guardedBasic(_ encoded: Substring, from address: String?, _ countsFailures: Bool) -> Decision {
+        guard let logins, let address else { return basic(encoded) }
+        // Two passwords that are tried are two tries, of one name; which name that is does not matter here: there is one.
+        let (name, proof) = (credentials.username, String(encoded))
+        if let wait = logins.wait(address: address, name: name, proof: proof) { return .limited(wait: wait) }
+        let decision = basic(encoded)
+        if case .principal = decision {
+            logins.succeeded(address: address, name: name, proof: proof)
+        } else if countsFailures {
+            logins.failed(address: address, name: name, proof: proof)
+        }
+        return decision
     }
 
     private func basic(_ encoded: Substring) -> Decision {
@@ -82,6 +127,7 @@ package struct Authenticator: Sendable {
                 }
                 return .principal(.user(user))
             }
+            if verifyToken != nil { return .unverified(token: String(token)) }
             return .refused(reason: "the bearer token is not the token of a service (64 hexadecimal digits)")
         }
         guard let service = serviceForToken(String(token)) else {

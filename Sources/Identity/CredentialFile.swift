@@ -15,11 +15,14 @@ package struct CredentialFile: Sendable {
         package var endpoint: String
         /// The address of the object store, for example `http://127.0.0.1:9000`.
         package var s3Endpoint: String
+        /// The file of the certificate that both have; `nil` for plain HTTP.
+        package var certificate: String?
 
-        package init(credentials: Credentials, endpoint: String, s3Endpoint: String) {
+        package init(credentials: Credentials, endpoint: String, s3Endpoint: String, certificate: String? = nil) {
             self.credentials = credentials
             self.endpoint = endpoint
             self.s3Endpoint = s3Endpoint
+            self.certificate = certificate
         }
     }
 
@@ -48,19 +51,22 @@ package struct CredentialFile: Sendable {
     ///   - given: What the environment says; wins over the file.
     ///   - endpoint: The address of the API.
     ///   - s3Endpoint: The address of the object store.
+    ///   - certificate: The file of the certificate that both have.
     /// - Returns: What is in force.
     /// - Throws: `IdentityError` with `unreadable`, `malformedFile`, `unwritable` or `invalidValue`; each
     ///   message names the file or value.
     package func prepare(
         given: GivenCredentials = GivenCredentials(),
         endpoint: String,
-        s3Endpoint: String
+        s3Endpoint: String,
+        certificate: String? = nil
     ) throws(IdentityError) -> Outcome {
         var warnings: [String] = []
         let stored = try load(warnings: &warnings)
         let known = stored?.credentials
         let made = Credentials.Made(given: given, known: known)
-        let content = Content(credentials: try made.credentials(), endpoint: endpoint, s3Endpoint: s3Endpoint)
+        let content = Content(
+            credentials: try made.credentials(), endpoint: endpoint, s3Endpoint: s3Endpoint, certificate: certificate)
         if content != stored { try write(content) }
         return Outcome(content: content, isNew: made.isNew, warnings: warnings)
     }
@@ -79,7 +85,7 @@ package struct CredentialFile: Sendable {
     ///
     /// - Throws: `IdentityError` with `unwritable`.
     package func write(_ content: Content) throws(IdentityError) {
-        let object: JSONObject = [
+        var object: JSONObject = [
             "endpoint": .string(content.endpoint),
             "s3_endpoint": .string(content.s3Endpoint),
             "username": .string(content.credentials.username),
@@ -87,6 +93,7 @@ package struct CredentialFile: Sendable {
             "s3_access_key": .string(content.credentials.s3AccessKey),
             "s3_secret_key": .string(content.credentials.s3SecretKey),
         ]
+        object["certificate"] = content.certificate.map { .string($0) }
         try PrivateFile.write(Array((JSONValue.object(object).prettyText() + "\n").utf8), to: path)
     }
 
@@ -132,7 +139,9 @@ package struct CredentialFile: Sendable {
                 s3AccessKey: fields.4,
                 s3SecretKey: fields.5
             )
-            return Content(credentials: credentials, endpoint: fields.0, s3Endpoint: fields.1)
+            return Content(
+                credentials: credentials, endpoint: fields.0, s3Endpoint: fields.1,
+                certificate: document["certificate"]?.stringValue)
         } catch {
             throw IdentityError(.malformedFile, "\(path): \(error.message): \(repair)", cause: error)
         }

@@ -44,7 +44,9 @@ final class HotAnswers: ChannelDuplexHandler, RemovableChannelHandler {
             passOnHeld(context)
             context.fireChannelRead(data)
         case .end(let trailer):
-            if let head = held, trailer == nil, let answer = responder.hotAnswer(to: head) {
+            if let head = held, trailer == nil,
+                let answer = responder.hotAnswer(to: head, from: context.remoteAddress?.ipAddress ?? "")
+            {
                 held = nil
                 write(answer, context)
             } else {

@@ -1,6 +1,15 @@
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import ObjectEngine
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
 
 /// Sends what an answer of HTTP types cannot say: ranges of files, for the kernel to copy to the socket, and that the
 /// client may go on.
@@ -22,7 +31,15 @@ final class OutboundEvents: ChannelOutboundHandler, RemovableChannelHandler {
     /// The client waits for it before it sends its body.
     private struct AwaitsContinue: Sendable {}
 
+    /// What is read of a file at once, in bytes, where the kernel cannot send it.
+    private static let readSize = 256 << 10
+
+    private let readsFiles: Bool
     private var isAwaited = false
+
+    /// - Parameter readsFiles: whether files are to be read into memory, piece by piece: what is encrypted cannot go from file
+    ///   to socket.
+    init(readsFiles: Bool = false) { self.readsFiles = readsFiles }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         guard isAwaited, case .head(var head) = unwrapOutboundIn(data) else {
@@ -36,6 +53,8 @@ final class OutboundEvents: ChannelOutboundHandler, RemovableChannelHandler {
 
     func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
         switch event {
+        case let send as SendFile where readsFiles:
+            sendPiece(of: send.region, context, promise)
         case let send as SendFile:
             context.writeAndFlush(wrapOutboundOut(.body(.fileRegion(send.region))), promise: promise)
         case is AwaitsContinue:
@@ -47,6 +66,49 @@ final class OutboundEvents: ChannelOutboundHandler, RemovableChannelHandler {
             context.writeAndFlush(wrapOutboundOut(.head(head)), promise: promise)
         default: context.triggerUserOutboundEvent(event, promise: promise)
         }
+    }
+
+    /// Reads and sends a piece, and then what comes after it.
+    private func sendPiece(of region: FileRegion, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?)
+    {
+        guard region.readableBytes > 0 else {
+            promise?.succeed()
+            return
+        }
+        let size = min(region.readableBytes, Self.readSize)
+        let context = NIOLoopBound(context, eventLoop: context.eventLoop)
+        let me = NIOLoopBound(self, eventLoop: context.value.eventLoop)
+        let read = NIOThreadPool.singleton.runIfActive(eventLoop: context.value.eventLoop) {
+            try Self.read(region, size)
+        }
+        read.flatMap { bytes in
+            context.value.writeAndFlush(me.value.wrapOutboundOut(.body(.byteBuffer(bytes))))
+        }.whenComplete { result in
+            switch result {
+            case .failure(let error): promise?.fail(error)
+            case .success:
+                var rest = region
+                rest.moveReaderIndex(forwardBy: size)
+                me.value.sendPiece(of: rest, context.value, promise)
+            }
+        }
+    }
+
+    /// Blocks.
+    private static func read(_ region: FileRegion, _ size: Int) throws -> ByteBuffer {
+        var buffer = ByteBufferAllocator().buffer(capacity: size)
+        try region.fileHandle.withUnsafeFileDescriptor { descriptor in
+            while buffer.readableBytes < size {
+                let offset = off_t(region.readerIndex + buffer.readableBytes)
+                let missing = size - buffer.readableBytes
+                let count = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: missing) { room in
+                    max(0, pread(descriptor, room.baseAddress, min(room.count, missing), offset))
+                }
+                // A file that has become shorter, or cannot be read: the answer breaks off.
+                guard count > 0 else { throw IOError(errnoCode: errno == 0 ? EIO : errno, reason: "pread") }
+            }
+        }
+        return buffer
     }
 
     /// Sends a region; returns when all of it was handed to the kernel.

@@ -16,7 +16,7 @@ extension S3Responder {
     ///
     /// `nil` for everything else, also for what is to be refused: that goes the long way, which says why. What is
     /// answered here is what the long way would answer; it waits for nothing, and no task takes it.
-    func hotAnswer(to head: HTTPRequestHead) -> HotAnswer? {
+    func hotAnswer(to head: HTTPRequestHead, from address: @autoclosure () -> String) -> HotAnswer? {
         let host = head.headers.first(name: "host") ?? ""
         let request = try? ReceivedRequest(
             method: head.method.rawValue, target: head.uri,
@@ -28,7 +28,7 @@ extension S3Responder {
             operation == .get || operation == .head,
             let facts = store.knownFacts(of: bucket), facts.settings.isSilentOnReads,
             let found = store.hotObject(key, in: bucket), operation == .head || found.isInMemory,
-            let principal = try? authentication.authenticate(request).principal,
+            let principal = try? authentication.authenticate(request, from: address(), countsFailures: false).principal,
             principal.mayReadHot(facts, of: bucket, rulesCache),
             (try? Self.isWanted(found.record, request)) == true
         else { return nil }

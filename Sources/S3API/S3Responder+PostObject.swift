@@ -65,7 +65,8 @@ extension S3Responder {
     private func begin(_ fields: FormFields, _ bucket: BucketName, _ exchange: S3Exchange) async throws -> Upload {
         let form = try PostForm(fields)
         let signature = try PostSignature(of: fields)
-        let principal = try signature.map(authentication.authenticate) ?? .anonymous
+        let principal =
+            try signature.map { try authentication.authenticate($0, from: exchange.sourceAddress) } ?? .anonymous
         let policy = try signature.map { (signature) throws(S3Error) in try PostPolicy(parsing: signature.policy) }
         try policy?.check(form.fields, bucket: bucket.text, now: authentication.now())
         let key = try S3Operation.key(form.key)

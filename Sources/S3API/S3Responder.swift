@@ -1,6 +1,7 @@
 import HTTPTypes
 package import Hummingbird
 import HummingbirdCore
+package import Identity
 import Logging
 package import Model
 package import ObjectEngine
@@ -45,6 +46,7 @@ package struct S3Responder: HTTPResponder {
     ///   - notificationRefusal: why a target cannot be told of a bucket's events, in words; `nil` where it can.
     ///   - notificationsWillChange: is called before a bucket gets other rules of notification.
     ///   - storageRefusal: why no content is taken in at the moment, in words; `nil` where it is.
+    ///   - logins: counts wrong keys and signatures; `nil` where nobody does.
     ///   - now: the clock that signatures are held against.
     package init(
         store: ObjectStore,
@@ -55,6 +57,7 @@ package struct S3Responder: HTTPResponder {
         },
         notificationsWillChange: @escaping @Sendable () async throws -> Void = {},
         storageRefusal: @escaping @Sendable () -> String? = { nil },
+        logins: LoginGuard? = nil,
         now: @escaping @Sendable () -> Instant
     ) {
         self.store = store
@@ -62,7 +65,7 @@ package struct S3Responder: HTTPResponder {
         self.notificationRefusal = notificationRefusal
         self.notificationsWillChange = notificationsWillChange
         self.storageRefusal = storageRefusal
-        authentication = S3Authentication(secret: secret, now: now)
+        authentication = S3Authentication(secret: secret, logins: logins, now: now)
     }
 
     package func respond(to request: Request, context: S3RequestContext) async -> Response {
@@ -114,7 +117,7 @@ package struct S3Responder: HTTPResponder {
         let exchange = S3Exchange(
             request: received,
             body: request.body,
-            proof: try authentication.authenticate(original),
+            proof: try authentication.authenticate(original, from: context.sourceAddress),
             sourceAddress: context.sourceAddress,
             bucket: bucket,
             facts: facts,

@@ -18,14 +18,16 @@ package enum S3Server {
     ///   - behindDecoder: makes handlers that see each connection's requests before the responder does, in that order, and
     ///     may keep some of them, or the connection; called on the connection's event loop.
     ///   - idleTimeout: after which a silent connection is closed; `nil` for never.
+    ///   - securing: puts TLS before all else of a connection; called on its event loop. The kernel cannot send from files then.
     package static func http1(
         hot: (responder: S3Responder, serverName: String)? = nil,
         behindDecoder: (@Sendable (any Channel) -> [any RemovableChannelHandler & ChannelInboundHandler])? = nil,
-        idleTimeout: TimeAmount? = .seconds(120)
+        idleTimeout: TimeAmount? = .seconds(120),
+        securing: (@Sendable (any Channel) throws -> Void)? = nil
     ) -> HTTPServerBuilder {
         HTTPServerBuilder { responder in
             LoopBoundChannel(
-                hot: hot, behindDecoder: behindDecoder,
+                hot: hot, behindDecoder: behindDecoder, securing: securing,
                 http: HTTP1Channel(
                     responder: { request, writer, channel in
                         guard request.headers[.expect]?.lowercased() == "100-continue" else {
@@ -49,9 +51,11 @@ package enum S3Server {
 private struct LoopBoundChannel: ServerChildChannel {
     let hot: (responder: S3Responder, serverName: String)?
     let behindDecoder: (@Sendable (any Channel) -> [any RemovableChannelHandler & ChannelInboundHandler])?
+    let securing: (@Sendable (any Channel) throws -> Void)?
     let http: HTTP1Channel
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
+        do { try securing?(channel) } catch { return channel.eventLoop.makeFailedFuture(error) }
         let value = addHandlers(channel, logger)
         guard let behindDecoder else { return value }
         return value.flatMap { value in
@@ -83,7 +87,7 @@ private struct LoopBoundChannel: ServerChildChannel {
         http.setup(channel: channel, logger: logger).flatMapThrowing { value in
             let pipeline = channel.pipeline.syncOperations
             let encoder = try pipeline.handler(type: HTTPResponseEncoder.self)
-            try pipeline.addHandler(OutboundEvents(), position: .after(encoder))
+            try pipeline.addHandler(OutboundEvents(readsFiles: securing != nil), position: .after(encoder))
             if let hot {
                 let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
                 let answers = HotAnswers(hot.responder, serverName: hot.serverName)

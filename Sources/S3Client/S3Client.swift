@@ -22,6 +22,7 @@ package struct S3Client: Sendable {
     /// - Parameters:
     ///   - region: as the store wants it in signatures; an empty text means `us-east-1`.
     ///   - verifyTLS: whether a certificate must be valid for the host.
+    ///   - trust: which certificates to believe beside those of the system.
     ///   - partSize: up to this size an object goes up in one request, above it in parts of at least this size;
     ///     stores want at least 5 MiB.
     ///   - now: the clock that dates signatures; stores refuse one that is 15 minutes off.
@@ -30,6 +31,7 @@ package struct S3Client: Sendable {
         region: String = "us-east-1",
         credentials: S3Credentials,
         verifyTLS: Bool = true,
+        trust: CertificateTrust? = nil,
         httpClient: HTTPClient,
         partSize: Model.ByteCount = .mebibytes(64),
         now: @escaping @Sendable () -> Instant = S3Client.systemTime
@@ -40,13 +42,20 @@ package struct S3Client: Sendable {
         self.httpClient = httpClient
         self.partSize = partSize
         self.now = now
-        if endpoint.isSecure, !verifyTLS {
-            var configuration = TLSConfiguration.makeClientConfiguration()
+        tls = endpoint.isSecure ? Self.tls(verifies: verifyTLS, trust) : nil
+    }
+
+    /// `nil` for the system's own way.
+    private static func tls(verifies: Bool, _ trust: CertificateTrust?) -> TLSConfiguration? {
+        guard !verifies || trust != nil else { return nil }
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        if !verifies {
             configuration.certificateVerification = .none
-            tls = configuration
-        } else {
-            tls = nil
+        } else if let trust {
+            configuration.additionalTrustRoots = [.file(trust.file)]
+            if !trust.checksHost { configuration.certificateVerification = .noHostnameVerification }
         }
+        return configuration
     }
 
     /// As above, with lasting keys.
@@ -56,12 +65,13 @@ package struct S3Client: Sendable {
         accessKey: String,
         secretKey: String,
         verifyTLS: Bool = true,
+        trust: CertificateTrust? = nil,
         httpClient: HTTPClient
     ) {
         self.init(
             endpoint: endpoint, region: region,
             credentials: S3Credentials(accessKey: accessKey, secretKey: secretKey), verifyTLS: verifyTLS,
-            httpClient: httpClient)
+            trust: trust, httpClient: httpClient)
     }
 
     /// The system's wall clock.

@@ -86,6 +86,7 @@ package struct ServeSettings: Sendable {
     package var otlpEndpoint: String?
     package var logLevel: String
     package var logFormat: LogFormat
+    package var identity: IdentitySettings
     package var username: String?
     package var password: String?
     package var s3AccessKey: String?
@@ -128,6 +129,7 @@ package struct ServeSettings: Sendable {
         otlpEndpoint = try values.value(.otlpEndpoint, Self.url, orElse: nil)
         logLevel = try values.value(.logLevel, Self.level, orElse: "info")
         logFormat = try values.value(.logFormat, LogFormat.init(rawValue:), orElse: .text)
+        identity = try IdentitySettings(values)
         username = try values.value(.username, Self.nonEmpty, orElse: nil)
         password = try values.value(.password, Self.nonEmpty, orElse: nil)
         s3AccessKey = try values.value(.s3AccessKey, Self.nonEmpty, orElse: nil)

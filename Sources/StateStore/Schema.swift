@@ -89,6 +89,7 @@ enum Schema {
         traces,
         SchemaStep("lines of deliveries by destination", sql: deliveryLines),
         tracesOfDeliveries,
+        users,
     ]
 
     private static let attempts = """

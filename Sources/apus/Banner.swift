@@ -6,15 +6,16 @@ final class Banner: Sendable {
     private let text: String
     private let facesUp = Mutex(0)
 
-    init(api: String, s3: String, data: FilePath, isNew: Bool) {
+    init(api: String, s3: String, data: FilePath, isNew: Bool, fingerprint: String? = nil) {
         let credentials = data.appending("credentials.json").string
-        let lines = [
+        var lines = [
             "Apus is ready.",
             "  API           \(api)",
             "  Object store  \(s3)",
             "  Data          \(data)",
             "  Credentials   \(credentials)\(isNew ? " (made now)" : "")",
         ]
+        if let fingerprint { lines.append("  Certificate   SHA-256 \(fingerprint)") }
         text = lines.joined(separator: "\n") + "\n"
     }
 

@@ -17,6 +17,8 @@ struct HTTPFaces {
     let authenticator: Authenticator
     let notifications: Notifications
     let scheduler: JobScheduler
+    /// With which both speak TLS; `nil` for plain HTTP.
+    let tls: TLSIdentity?
     let now: @Sendable () -> Instant
     let logger: Logger
 
@@ -27,8 +29,9 @@ struct HTTPFaces {
             responder: gateway.router().buildResponder(),
             // The proxy sees all that happens on a connection, so it is the one that closes idle ones.
             server: S3Server.http1(
-                behindDecoder: gateway.connectionHandlers(serverName: Self.serverName, logger: quiet),
-                idleTimeout: nil),
+                behindDecoder: gateway.connectionHandlers(
+                    serverName: Self.serverName, isSecure: tls != nil, logger: quiet),
+                idleTimeout: nil, securing: tls.map { $0.secure }),
             configuration: configuration(address), onServerRunning: { _ in ready() }, logger: quiet
         )
     }
@@ -43,10 +46,11 @@ struct HTTPFaces {
             store: objects, domains: domains, secret: { authenticator.secret(forAccessKey: $0) },
             notificationRefusal: { notifications.refusal(of: $0, in: $1) },
             notificationsWillChange: { try await notifications.rulesWillChange() },
-            storageRefusal: { scheduler.storageRefusal }, now: now
+            storageRefusal: { scheduler.storageRefusal }, logins: authenticator.logins, now: now
         )
         return Application(
-            responder: responder, server: S3Server.http1(hot: (responder, Self.serverName)),
+            responder: responder,
+            server: S3Server.http1(hot: (responder, Self.serverName), securing: tls.map { $0.secure }),
             configuration: configuration(address), onServerRunning: { _ in ready() }, logger: quiet
         )
     }

@@ -31,13 +31,15 @@ struct ServeCommand: AsyncParsableCommand {
     var config: String?
 
     @OptionGroup var flags: SettingFlags
+    @OptionGroup var identityFlags: IdentityFlags
 
     func run() async throws {
         let environment = Self.environment()
         do {
             let file = try readConfiguration(environment)
             let values = try SettingValues(
-                flags: flags.given, webhooks: flags.webhook, environment: environment, file: file)
+                flags: flags.given.merging(identityFlags.given) { $1 }, webhooks: flags.webhook,
+                environment: environment, file: file)
             let settings = try ServeSettings(values, machine: .current, environment: environment)
             try await Server.run(settings)
         } catch let error as ExitCode {
@@ -113,7 +115,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: Self.help(.logLevel)) var logLevel: String?
     @Option(help: Self.help(.logFormat)) var logFormat: String?
 
-    private static func help(_ setting: Setting) -> ArgumentHelp {
+    static func help(_ setting: Setting) -> ArgumentHelp {
         ArgumentHelp("\(setting.help) (default: \(setting.standard))", valueName: setting.valueName)
     }
 

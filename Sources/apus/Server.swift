@@ -59,11 +59,15 @@ struct Server {
         let data = try DataDirectory.open(at: FilePath(settings.data).madeAbsolute)
         let api = try settings.listen.reserved(flag: "listen")
         let s3 = try settings.s3Listen.reserved(flag: "s3-listen")
+        let tls = try TLSIdentity.make(
+            settings.identity, data: data.root, hosts: [api.host, s3.host], now: now, logger: logger)
+        let (apiURL, s3URL) = (api.url(isSecure: tls != nil), s3.url(isSecure: tls != nil))
         let store = ServiceDefinition.ClusterStore(
-            endpoint: settings.s3Endpoint ?? s3.url, verify: true, region: "us-east-1"
+            endpoint: settings.s3Endpoint ?? s3URL, verify: settings.identity.tls != .selfSigned, region: "us-east-1"
         )
         let identity = try CredentialFile(dataDirectory: data.root).prepare(
-            given: settings.givenCredentials, endpoint: api.url, s3Endpoint: s3.url
+            given: settings.givenCredentials, endpoint: apiURL, s3Endpoint: s3URL,
+            certificate: tls?.identity.certificate.string
         )
         for warning in identity.warnings { logger.warning("\(warning)") }
         let durability: Durability =
@@ -77,8 +81,12 @@ struct Server {
         let state = try await openedState
         try await objects.continueEvents(after: state.routerPosition())
         let images = try await ImageStore.open(at: data.images)
-        let sandboxes = SandboxSet.make(settings, data: data, images: images, logger: logger)
         let httpClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .objectTransfers)
+        let logins = try await Logins.open(
+            settings.identity, administrator: identity.credentials, data: data.root, state: state,
+            httpClient: httpClient,
+            now: now, logger: logger)
+        let sandboxes = SandboxSet.make(settings, data: data, images: images, logger: logger)
         let catalog = ServiceCatalog()
         let logs = JobLogs(folder: data.logs, limit: settings.jobLogLimit)
         let deliveries = Signal()
@@ -150,14 +158,13 @@ struct Server {
         MetricDescriptions.register(scheduler, in: registry)
         MetricDescriptions.register(state, in: registry)
         MetricDescriptions.register(desk, now: now, in: registry)
-        let authenticator = Authenticator(
-            credentials: identity.credentials, serviceForToken: { catalog.service(forToken: $0) }
-        )
+        let authenticator = logins.authenticator(identity.credentials) { catalog.service(forToken: $0) }
         let seats = InstanceDesk(scheduler: scheduler, catalog: catalog, registry: registryOfServices)
         let gateway = Gateway(
             description: .init(
                 version: ApusVersion.text, commit: "", architecture: HostName.architecture, store: store,
-                s3AccessKey: identity.credentials.s3AccessKey, s3SecretKey: identity.credentials.s3SecretKey
+                s3AccessKey: identity.credentials.s3AccessKey, s3SecretKey: identity.credentials.s3SecretKey,
+                groups: settings.identity.groups
             ),
             authenticator: authenticator, catalog: catalog, services: registryOfServices, jobs: jobs,
             runs: RunDispatcher(
@@ -169,13 +176,15 @@ struct Server {
             allowedImages: allowedImages, status: status,
             triggers: TriggerDesks(
                 schedules: schedules, backfills: backfills, events: EventDesk(state: state, memory: events)),
-            servers: seats.servers, exposed: seats.exposed,
-            metrics: registry, maximumEvent: settings.maxEvent, now: now
+            servers: seats.servers, exposed: seats.exposed, users: logins.users,
+            metrics: registry, maximumEvent: settings.maxEvent, userKeys: { logins.users.keys(of: $0.id) },
+            now: now
         )
-        let banner = Banner(api: api.url, s3: s3.url, data: data.root, isNew: identity.isNew)
+        let banner = Banner(
+            api: apiURL, s3: s3URL, data: data.root, isNew: identity.isNew, fingerprint: tls?.fingerprint)
         let faces = HTTPFaces(
             gateway: gateway, objects: objects, authenticator: authenticator, notifications: notifications,
-            scheduler: scheduler, now: now, logger: logger)
+            scheduler: scheduler, tls: tls?.identity, now: now, logger: logger)
         return Server(
             services: [
                 // First in the list, so the last to stop: it sends what the others record until then.
@@ -199,6 +208,7 @@ struct Server {
                     now: now, logger: logger
                 ),
                 schedules, backfills,
+            ] + [tls?.identity].compactMap(\.self) + [
                 faces.s3(on: s3, domains: settings.s3Domains, ready: { banner.faceIsUp() }),
                 faces.api(on: api, ready: { banner.faceIsUp() }),
                 // Last in the list, so the first to stop: from then on nothing starts, and uploads wait for the next start.

@@ -27,6 +27,15 @@ enum HostName {
         return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// The bytes of an address, 4 or 16; `nil` for a name.
+    static func bytes(ofAddress text: String) -> [UInt8]? {
+        var four = in_addr()
+        if inet_pton(AF_INET, text, &four) == 1 { return withUnsafeBytes(of: four) { Array($0) } }
+        var six = in6_addr()
+        guard inet_pton(AF_INET6, text, &six) == 1 else { return nil }
+        return withUnsafeBytes(of: six) { Array($0) }
+    }
+
     /// In Go's words, as OSCAR's clients know them.
     static var architecture: String {
         #if arch(x86_64)
@@ -41,9 +50,9 @@ enum HostName {
 
 extension ServeSettings.Address {
     /// Where a client on this machine reaches what listens here.
-    var url: String {
+    func url(isSecure: Bool) -> String {
         let host = self.host == "0.0.0.0" || self.host == "::" ? "127.0.0.1" : self.host
-        return "http://\(Self(host: host, port: port))"
+        return "\(isSecure ? "https" : "http")://\(Self(host: host, port: port))"
     }
 
     /// The address with a port that is free now: a port of 0 becomes one that the system chose.

@@ -24,6 +24,7 @@ struct APIFixture: Sendable {
         _ options: ClusterFixture.Options = ClusterFixture.Options(),
         servers: FunctionServers = .none,
         exposed: ExposedDesk = .none,
+        logins: @escaping @Sendable (ClusterFixture) async throws -> LoginFixture? = { _ in nil },
         _ body: @escaping @Sendable (APIFixture) async throws -> Void
     ) async throws {
         var options = options
@@ -33,19 +34,20 @@ struct APIFixture: Sendable {
         )
         try await ClusterFixture.serve(options) { cluster in
             let catalog = cluster.catalog
+            let logins = try await logins(cluster)
             let gateway = Gateway(
                 description: .init(
                     version: "0.1", commit: "abc", architecture: "amd64", store: ClusterFixture.clusterStore,
                     s3AccessKey: credentials.s3AccessKey, s3SecretKey: credentials.s3SecretKey
                 ),
-                authenticator: Authenticator(
-                    credentials: credentials, serviceForToken: { catalog.service(forToken: $0) }),
+                authenticator: LoginFixture.authenticator(logins, credentials, catalog),
                 catalog: catalog, services: cluster.registry, jobs: cluster.jobs, runs: cluster.runs,
                 buckets: cluster.buckets, images: cluster.images, deliveries: cluster.desk,
                 allowedImages: cluster.allowedImages, status: cluster.status,
                 triggers: TriggerDesks(
                     schedules: cluster.schedules, backfills: cluster.backfills, events: cluster.events),
-                servers: servers, exposed: exposed, metrics: PrometheusRegistry(), maximumEvent: maximumEvent,
+                servers: servers, exposed: exposed, users: logins?.users, metrics: PrometheusRegistry(),
+                maximumEvent: maximumEvent,
                 now: ClusterFixture.now
             )
             // As `apus serve` does.

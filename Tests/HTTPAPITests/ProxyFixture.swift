@@ -43,13 +43,14 @@ struct ProxyFixture: Sendable {
     static func run(
         expose: JSONObject = [:],
         enter: (@Sendable (Seats, FilePath) async throws -> ServerSeat)? = nil,
+        logins: @escaping @Sendable (ClusterFixture) async throws -> LoginFixture? = { _ in nil },
         program: @Sendable @escaping (Wire) async throws -> Void,
         _ body: @Sendable @escaping (ProxyFixture) async throws -> Void
     ) async throws {
         try await TemporaryFolder.with { folder in
             let socket = folder.appending("program")
             try await Wire.serve(at: socket, program) {
-                try await runWithoutProgram(expose: expose, socket: socket, enter: enter, body)
+                try await runWithoutProgram(expose: expose, socket: socket, enter: enter, logins: logins, body)
             }
         }
     }
@@ -58,13 +59,14 @@ struct ProxyFixture: Sendable {
         expose: JSONObject = [:],
         socket: FilePath,
         enter: (@Sendable (Seats, FilePath) async throws -> ServerSeat)? = nil,
+        logins: @escaping @Sendable (ClusterFixture) async throws -> LoginFixture? = { _ in nil },
         _ body: @Sendable @escaping (ProxyFixture) async throws -> Void
     ) async throws {
         let seats = Seats()
         let servers = FunctionServers(
             enter: { _ in try await enter?(seats, socket) ?? seats.enter(socket) },
             enterAtOnce: { _ in enter == nil ? seats.enter(socket) : nil })
-        try await APIFixture.run(servers: servers) { api in
+        try await APIFixture.run(servers: servers, logins: logins) { api in
             try await api.cluster.create("fn", script: "true", more: ["mode": .string("server")])
             try await api.cluster.create("other", script: "true")
             var members: JSONObject = ["api_port": .array([.integer(80)])]

@@ -7,7 +7,7 @@ func withTemporaryDirectory<Result>(_ body: (FilePath) throws -> Result) throws 
     guard let made = mkdtemp(&template) else { throw Errno(rawValue: errno) }
     let directory = FilePath(platformString: made)
     defer {
-        for name in ["credentials.json", "credentials.json.new"] {
+        for name in ["credentials.json", "credentials.json.new", "secret.key"] {
             _ = unlink(directory.appending(name).string)
         }
         // Fails where a test made the name a directory; that one goes first.
