@@ -1,5 +1,6 @@
 import Identity
 package import Model
+package import S3Wire
 package import StateStore
 import Synchronization
 
@@ -9,7 +10,7 @@ extension UserDesk {
     ///
     /// - Returns: the new keys.
     /// - Throws: `ClusterError` with `notFound`, `failed`.
-    package func rotateKeys(of id: UserID) async throws -> (accessKey: String, secretKey: String) {
+    package func rotateKeys(of id: UserID) async throws -> S3Credentials {
         try await change(id) { [self] entry in giveSecret(&entry) }
         guard let keys = keys(of: id) else { throw Self.notFound(id) }
         return keys

@@ -25,6 +25,7 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
         let head: HTTPRequestHead
         let service: ServiceName
         let principal: String
+        let form: RunDispatcher.Form
         var body: ByteBuffer?
     }
 
@@ -35,6 +36,9 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
     private let metrics: RouteMetrics
     private let now: @Sendable () -> Instant
     private var candidate: Candidate?
+    /// What the administrator last sent on this connection to be known: it does not change while the program runs, and is not
+    /// compared anew with each request.
+    private var administrator: (authorization: String, principal: Principal)?
     /// What ends the run that is under way here.
     private var running: (@Sendable () -> Void)?
     /// What came while one was.
@@ -114,29 +118,31 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
     /// What may be answered here, by its head alone.
     private func candidate(_ head: HTTPRequestHead, _ address: @autoclosure () -> String?) -> Candidate? {
         guard head.method == .POST, head.version == .http1_1, head.uri.utf8.starts(with: Self.path.utf8),
-            head.isKeepAlive,
-            let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
-            length <= RunDispatcher.largestSmallBody,
-            let service = try? ServiceName(String(head.uri.utf8.dropFirst(Self.path.utf8.count)) ?? "")
-        else { return nil }
-        // A request with these says more than its body does.
-        for name in ["expect", "upgrade", "idempotency-key", "traceparent", "origin", "transfer-encoding"]
-        where head.headers.contains(name: name) { return nil }
-        guard
-            case .principal(let principal) = authenticator.authenticate(
-                authorization: head.headers.first(name: "authorization"), from: address(), countsFailures: false),
+            head.isKeepAlive, let fields = SmallRunFields(head.headers),
+            fields.length <= RunDispatcher.largestSmallBody,
+            let service = try? ServiceName(Substring(head.uri.utf8.dropFirst(Self.path.utf8.count))),
+            let principal = principal(fields.authorization, address()),
             let definition = catalog[service]?.definition, principal.may(.run, definition)
         else { return nil }
-        return Candidate(head: head, service: service, principal: principal.name)
+        return Candidate(
+            head: head, service: service, principal: principal.name, form: fields.wantsBytes ? .bytes : .oscar)
+    }
+
+    private func principal(_ authorization: String?, _ address: @autoclosure () -> String?) -> Principal? {
+        if let administrator, administrator.authorization == authorization { return administrator.principal }
+        guard
+            case .principal(let principal) = authenticator.authenticate(
+                authorization: authorization, from: address(), countsFailures: false)
+        else { return nil }
+        if case .administrator = principal, let authorization { administrator = (authorization, principal) }
+        return principal
     }
 
     private func begin(_ run: Candidate, _ context: ChannelHandlerContext) -> Bool {
-        let form: RunDispatcher.Form =
-            MediaTypes.wantsBytes(run.head.headers.first(name: "accept")) ? .bytes : .oscar
         let start = ContinuousClock.now
         guard
             let small = runs.runSmall(
-                run.service, body: run.body ?? ByteBuffer(), form: form, principal: run.principal,
+                run.service, body: run.body ?? ByteBuffer(), form: run.form, principal: run.principal,
                 on: context.eventLoop)
         else { return false }
         running = small.cancel

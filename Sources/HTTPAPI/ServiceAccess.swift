@@ -44,7 +44,7 @@ struct ServiceAccess: Sendable {
         guard isForward else {
             if isBasic(authorization) { return .granted(cookie: nil) }
             // A user who may see the token need not send it.
-            if Self.isBearer(authorization), case .granted = may(.readCredentials, authorization, authenticator) {
+            if Self.isBearer(authorization), case .granted = may(.readCredentials, authorization, authenticator, address) {
                 return .granted(cookie: nil)
             }
             return .refused(Self.unauthorized(realm: service.text))
@@ -55,7 +55,7 @@ struct ServiceAccess: Sendable {
             return .granted(cookie: carrier == .cookie ? nil : cookie(isSecure: isSecure))
         case .wrong: return .refused(ProxyAnswer(.unauthorized))
         case .nothing:
-            switch may(.reachExposed, authorization, authenticator) {
+            switch may(.reachExposed, authorization, authenticator, address) {
             case .granted: return .granted(cookie: nil)
             case .limited(let wait): return .refused(ProxyAnswer(LoginAnswer.limited(wait)))
             case .refused: return .refused(Self.unauthorized(realm: LoginAnswer.realm))
@@ -72,7 +72,8 @@ struct ServiceAccess: Sendable {
     private func may(
         _ action: Action.OfService,
         _ authorization: String?,
-        _ authenticator: Authenticator
+        _ authenticator: Authenticator,
+        _ address: String?
     ) -> Right {
         switch authenticator.authenticate(authorization: authorization, from: address) {
         case .principal(let principal): principal.may(action, protected) ? .granted : .refused

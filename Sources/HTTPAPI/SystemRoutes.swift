@@ -44,15 +44,6 @@ struct SystemRoutes: Sendable {
         ])
     }
 
-    /// Empty where somebody has none.
-    private func storeKeys(of principal: Principal) -> (accessKey: String, secretKey: String) {
-        switch principal {
-        case .administrator: (gateway.description.s3AccessKey, gateway.description.s3SecretKey)
-        case .user(let user): gateway.users?.keys(of: user.id) ?? ("", "")
-        case .service, .anonymous: ("", "")
-        }
-    }
-
     private func setConfig(_ request: Request) async throws -> Response {
         guard let list = try await request.json()["allowed_image_repositories"]?.arrayValue else {
             throw TextError(.badRequest, "allowed_image_repositories: a list of texts is required")

@@ -2,6 +2,7 @@ import Cluster
 import HTTPTypes
 import Hummingbird
 import Model
+import S3Wire
 import StateStore
 
 /// `/apus/v1/users`: who has logged in, and the S3 keys of each; for administrators, and of themselves for users.

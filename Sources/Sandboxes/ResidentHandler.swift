@@ -184,9 +184,7 @@ final class ResidentHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var piece = unwrapInboundIn(data)
         while piece.readableBytes > 0 {
-            guard
-                let length = piece.readableBytesView.firstIndex(of: UInt8(ascii: "\n")).map({ $0 - piece.readerIndex })
-            else { return keep(piece) }
+            guard let length = Self.lineLength(piece) else { return keep(piece) }
             guard var line = piece.readSlice(length: length) else { return }
             piece.moveReaderIndex(forwardBy: 1)
             if isSkipping {
@@ -199,6 +197,14 @@ final class ResidentHandler: ChannelInboundHandler {
                 beginning = ByteBuffer()
             }
             take(line)
+        }
+    }
+
+    /// How many bytes come before the first line feed.
+    private static func lineLength(_ piece: ByteBuffer) -> Int? {
+        piece.withUnsafeReadableBytes { bytes in
+            guard let start = bytes.baseAddress, let end = memchr(start, 0x0A, bytes.count) else { return nil }
+            return UnsafeRawPointer(end) - start
         }
     }
 

@@ -1,5 +1,5 @@
 import ClusterTesting
-import Foundation
+import Glibc
 import LoopbackServer
 import Model
 import Sandboxes
@@ -99,7 +99,7 @@ enum TestImage {
 
     private static let check = Task<Bool, Never> {
         let programs = ["/bin/busybox", "/usr/bin/umoci", "/usr/bin/skopeo", "/usr/bin/curl"]
-        guard programs.allSatisfy({ FileManager.default.isExecutableFile(atPath: $0) }) else { return false }
+        guard programs.allSatisfy({ access($0, X_OK) == 0 }) else { return false }
         let result = try? await TemporaryFolder.with { folder in
             let images = try await ImageStore.open(at: folder.appending("images"))
             let settings = ContainerSandbox.Settings(dataDirectory: folder, network: .none)

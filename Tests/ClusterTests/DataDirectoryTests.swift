@@ -2,6 +2,7 @@ import Glibc
 import LoopbackServer
 import Model
 import SystemPackage
+import TestKit
 import Testing
 
 @testable import Cluster
@@ -27,8 +28,7 @@ struct DataDirectoryTests {
             for folder in [
                 root, data.objects, data.images, data.services, data.work, data.deliveries, data.events, data.logs,
             ] {
-                var status = stat()
-                #expect(stat(folder.string, &status) == 0 && status.st_mode & 0o777 == 0o700, "\(folder)")
+                #expect(permissions(of: folder) == 0o700, "\(folder)")
             }
             #expect(try root.appending("VERSION").readAll() == Array("1\n".utf8))
         }

@@ -1,6 +1,7 @@
 import Glibc
 import LoopbackServer
 import SystemPackage
+import TestKit
 import Testing
 
 @testable import Cluster
@@ -136,8 +137,7 @@ struct FolderTests {
                 try Folder.writeDurably(path, text, mode: 0o640)
                 #expect(try path.readAll() == Array(text.utf8))
             }
-            var status = stat()
-            #expect(stat(path.string, &status) == 0 && status.st_mode & 0o777 == 0o640)
+            #expect(permissions(of: path) == 0o640)
             #expect(throws: Errno.self) { try Folder.writeDurably(root.appending("none/file"), "x", mode: 0o600) }
             try Folder.make(root.appending("folder"))
             #expect(throws: Errno.self) { try Folder.writeDurably(root.appending("folder"), "x", mode: 0o600) }

@@ -6,6 +6,7 @@ import Identity
 import Logging
 import LoopbackServer
 import Model
+import S3Wire
 import StateStore
 import Synchronization
 import SystemPackage

@@ -3,6 +3,7 @@ import ClusterTesting
 import HTTPAPI
 import HTTPTypes
 import Model
+import S3Wire
 import Synchronization
 import Testing
 
