@@ -16,7 +16,7 @@ struct BucketRoutes: Sendable {
     let gateway: Gateway
 
     func add(to group: RouterGroup<APIContext>) {
-        group.get { _, _ in Response.json(.array(try await gateway.buckets.all().map { Self.json($0) })) }
+        group.get { _, _ in Response.json(.array(try await gateway.buckets.all().map { json($0) })) }
         group.post { request, context in try await create(request, context) }
         group.put { request, context in try await update(request) }
         group.get(":bucket") { request, context in try await get(request, context) }
@@ -47,17 +47,25 @@ struct BucketRoutes: Sendable {
         ]
     }
 
-    private static func json(_ bucket: Bucket) -> JSONValue {
-        var object = members(bucket)
+    private func json(_ bucket: Bucket) -> JSONValue {
+        var object = Self.members(bucket)
+        object["storage_quota"] = Self.quota(gateway.quotas?.book.quota(of: bucket.owner).bucketBytes)
         object["storage_usage"] = .object([
-            "used": .string(humanSize(bucket.size)), "used_bytes": .integer(bucket.size.bytes),
+            "used": .string(Self.humanSize(bucket.size)), "used_bytes": .integer(bucket.size.bytes),
             "objects": .integer(bucket.objectCount),
         ])
         return .object(object)
     }
 
+    private static func quota(_ most: ByteCount?) -> JSONValue {
+        guard let most else { return .object(["source": "unset"]) }
+        return .object([
+            "max": .string(QuotaField.byteText(most.bytes)), "max_bytes": .integer(most.bytes), "source": "bucket",
+        ])
+    }
+
     /// One decimal, `.0` dropped, `Ki` to `Ti`, bare bytes below 1024, as OSCAR writes sizes.
-    private static func humanSize(_ size: ByteCount) -> String {
+    static func humanSize(_ size: ByteCount) -> String {
         let parts = size.description.split(separator: " ")
         guard parts.count == 2, parts[1] != "B" else { return "\(size.bytes)" }
         return "\(parts[0])\(parts[1].dropLast())"

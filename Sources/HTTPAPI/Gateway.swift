@@ -50,6 +50,8 @@ package struct Gateway: Sendable {
     let allowedImages: AllowedImages
     let status: ClusterStatus
     let triggers: TriggerDesks
+    let quotas: QuotaDesk?
+    let volumes: VolumeDesk?
     let servers: FunctionServers
     let exposed: ExposedDesk
     let metrics: PrometheusRegistry
@@ -71,6 +73,8 @@ package struct Gateway: Sendable {
         allowedImages: AllowedImages,
         status: ClusterStatus,
         triggers: TriggerDesks,
+        quotas: QuotaDesk? = nil,
+        volumes: VolumeDesk? = nil,
         servers: FunctionServers = .none,
         exposed: ExposedDesk = .none,
         metrics: PrometheusRegistry,
@@ -90,6 +94,8 @@ package struct Gateway: Sendable {
         self.allowedImages = allowedImages
         self.status = status
         self.triggers = triggers
+        self.quotas = quotas
+        self.volumes = volumes
         self.servers = servers
         self.exposed = exposed
         self.metrics = metrics
@@ -118,6 +124,8 @@ package struct Gateway: Sendable {
         }
         LogRoutes(gateway: self).add(to: system.group("logs"))
         BucketRoutes(gateway: self).add(to: system.group("buckets"))
+        if let volumes { VolumeRoutes(desk: volumes).add(to: system.group("volumes")) }
+        if let quotas { QuotaRoutes(desk: quotas).add(to: system.group("quotas")) }
         ApusRoutes(gateway: self).add(to: router.group("apus/v1").add(middleware: administrator))
         InvocationRoutes(gateway: self).add(
             to: router.group().add(middleware: TraceMiddleware()).add(

@@ -25,7 +25,8 @@ struct ServiceRoutes: Sendable {
     private func json(_ service: RegisteredService, includesDeployment: Bool) -> JSONValue {
         let deployment = includesDeployment ? ExposedRoutes(gateway: gateway).deployment(of: service) : nil
         let definition = service.definition.json(
-            for: .keeper, clusterStore: gateway.description.store, deployment: deployment.map { .object($0) })
+            for: .keeper, clusterStore: gateway.description.store, deployment: deployment.map { .object($0) },
+            volumeStatus: gateway.volumes?.status(of: service) ?? .object(["enabled": false]))
         return PauseRoutes.add(service.pause, to: definition)
     }
 

@@ -38,6 +38,8 @@ package struct InstanceSpecification: Sendable {
     package var concurrency: Int
     /// How the invocations of a resident instance are put together to one call; `nil` for one each.
     package var batch: Batch?
+    /// As `SandboxInvocation.binds`.
+    package var binds: [SandboxBind] = []
 
     /// Several invocations in one call.
     package struct Batch: Sendable, Hashable {
@@ -86,11 +88,13 @@ package struct InstanceSpecification: Sendable {
 
     /// The instance as one long invocation of `apus-init`.
     var invocation: SandboxInvocation {
-        SandboxInvocation(
+        var invocation = SandboxInvocation(
             id: id, image: image, workDirectory: directory, inputDirectory: directory, outputDirectory: directory,
             configDirectory: configDirectory, environment: environment, cpu: cpu, memory: memory,
             gracePeriod: gracePeriod
         )
+        invocation.binds = binds
+        return invocation
     }
 }
 

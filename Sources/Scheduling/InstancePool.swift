@@ -25,6 +25,7 @@ package struct InstancePool: Sendable {
 
     private struct Instance: Sendable {
         let service: ServiceName
+        let owner: String
         let demand: Resources
         let places: Int
         let generation: Int64
@@ -40,6 +41,9 @@ package struct InstancePool: Sendable {
             tickets.isEmpty && phase != .starting ? Resources(cpu: .zero, memory: demand.memory) : demand
         }
 
+        /// What it holds for work, or because it starts.
+        var working: Resources { tickets.isEmpty && phase != .starting ? .zero : demand }
+
         /// What its end would give back, without any harm to work.
         var spare: ByteCount { phase == .ready && tickets.isEmpty ? demand.memory : .zero }
 
@@ -50,6 +54,8 @@ package struct InstancePool: Sendable {
     private var instances: [InstanceID: Instance] = [:]
     private var byService: [ServiceName: [InstanceID]] = [:]
     private var seats: [Admission.Ticket: InstanceID] = [:]
+    /// What those of an owner hold, and what they hold for work; only of owners that have some.
+    private var owners: [String: (held: Resources, working: Resources, count: Int)] = [:]
     private var last: UInt64 = 0
     /// What all of them hold.
     private(set) var held = Resources.zero
@@ -91,6 +97,12 @@ package struct InstancePool: Sendable {
     func held(by service: ServiceName) -> Resources {
         (byService[service] ?? []).reduce(.zero) { $0 + (instances[$1]?.held ?? .zero) }
     }
+
+    /// What the instances of an owner hold, those without work included.
+    func held(byOwner owner: String) -> Resources { owners[owner]?.held ?? .zero }
+
+    /// What the instances of an owner hold that work or start.
+    func working(of owner: String) -> Resources { owners[owner]?.working ?? .zero }
 
     /// The instance in which an invocation has its place.
     func seat(of ticket: Admission.Ticket) -> InstanceID? { seats[ticket] }
@@ -143,6 +155,7 @@ package struct InstancePool: Sendable {
         _ ticket: Admission.Ticket,
         _ offer: Offer,
         _ service: ServiceName,
+        owner: String,
         demand: Resources,
         _ terms: InstanceTerms,
         now: Duration
@@ -150,7 +163,7 @@ package struct InstancePool: Sendable {
         let id: InstanceID
         switch offer {
         case .place(let known), .idle(let known): id = known
-        case .new: id = add(service, demand: demand, terms, now: now)
+        case .new: id = add(service, owner: owner, demand: demand, terms, now: now)
         }
         change(id) { instance in
             instance.tickets.insert(ticket)
@@ -162,14 +175,22 @@ package struct InstancePool: Sendable {
     }
 
     /// Makes an instance without work.
-    mutating func add(_ service: ServiceName, demand: Resources, _ terms: InstanceTerms, now: Duration) -> InstanceID {
+    mutating func add(
+        _ service: ServiceName,
+        owner: String,
+        demand: Resources,
+        _ terms: InstanceTerms,
+        now: Duration
+    ) -> InstanceID {
         last += 1
         let id = InstanceID(last)
         let instance = Instance(
-            service: service, demand: demand, places: max(1, terms.places), generation: terms.generation, born: now)
+            service: service, owner: owner, demand: demand, places: max(1, terms.places), generation: terms.generation, born: now)
         instances[id] = instance
         byService[service, default: []].append(id)
         held = held + instance.held
+        let others = owners[owner] ?? (.zero, .zero, 0)
+        owners[owner] = (others.held + instance.held, others.working + instance.working, others.count + 1)
         return id
     }
 
@@ -205,7 +226,7 @@ package struct InstancePool: Sendable {
     /// - Parameter successor: what its service demands now; `nil` where no other one is to be started.
     mutating func ended(
         _ id: InstanceID,
-        successor: (demand: Resources, terms: InstanceTerms)?,
+        successor: (owner: String, demand: Resources, terms: InstanceTerms)?,
         now: Duration
     ) -> InstanceID? {
         guard let instance = instances[id] else { return nil }
@@ -215,7 +236,8 @@ package struct InstancePool: Sendable {
             for ticket in orphans { seats[ticket] = nil }
             return nil
         }
-        let other = add(instance.service, demand: successor.demand, successor.terms, now: now)
+        let other = add(
+            instance.service, owner: successor.owner, demand: successor.demand, successor.terms, now: now)
         change(other) { instance in
             instance.tickets = orphans
             instance.served = orphans.count
@@ -229,6 +251,12 @@ package struct InstancePool: Sendable {
         held = held - instance.held
         spare = spare - instance.spare
         coming = coming - instance.coming
+        if let others = owners[instance.owner] {
+            owners[instance.owner] =
+                others.count <= 1
+                ? nil
+                : (others.held - instance.held, others.working - instance.working, others.count - 1)
+        }
         byService[instance.service]?.removeAll { $0 == id }
         if byService[instance.service]?.isEmpty == true { byService[instance.service] = nil }
     }
@@ -241,6 +269,10 @@ package struct InstancePool: Sendable {
         held = held - before.held + instance.held
         spare = spare - before.spare + instance.spare
         coming = coming - before.coming + instance.coming
+        guard var others = owners[instance.owner] else { return }
+        others.held = others.held - before.held + instance.held
+        others.working = others.working - before.working + instance.working
+        owners[instance.owner] = others
     }
 
     // MARK: Ends
@@ -326,12 +358,32 @@ package struct InstancePool: Sendable {
         minimum: (ServiceName) -> Int
     ) -> [(InstanceID, InstanceEnding)] {
         guard memory > coming else { return [] }
+        return reclaim(memory - coming, among: { _ in true }, minimum: minimum)
+    }
+
+    /// The same for what one owner keeps too much; those of its instances that end already are counted.
+    mutating func reclaim(
+        _ memory: ByteCount,
+        ofOwner owner: String,
+        minimum: (ServiceName) -> Int
+    ) -> [(InstanceID, InstanceEnding)] {
+        let ending = instances.values.reduce(ByteCount.zero) { $1.owner == owner ? $0 + $1.coming : $0 }
+        guard memory > ending else { return [] }
+        return reclaim(memory - ending, among: { $0.owner == owner }, minimum: minimum)
+    }
+
+    private mutating func reclaim(
+        _ memory: ByteCount,
+        among isChosen: (Instance) -> Bool,
+        minimum: (ServiceName) -> Int
+    ) -> [(InstanceID, InstanceEnding)] {
+        let wanted = coming + memory
         var candidates: [(isNeeded: Bool, since: Duration, id: InstanceID)] = []
         for service in byService.keys {
             let ids = idle(of: service)
             let (busy, idle) = count(of: service)
             let surplus = busy + idle - minimum(service)
-            for (index, id) in ids.enumerated() {
+            for (index, id) in ids.enumerated() where instances[id].map(isChosen) ?? false {
                 candidates.append((index >= surplus, instances[id]?.idleSince ?? .zero, id))
             }
         }
@@ -341,7 +393,7 @@ package struct InstancePool: Sendable {
         }
         var ends: [(InstanceID, InstanceEnding)] = []
         for candidate in candidates {
-            guard memory > coming else { break }
+            guard wanted > coming else { break }
             ends.append(end(candidate.id, .reclaimed))
         }
         return ends

@@ -89,6 +89,8 @@ enum Schema {
         traces,
         SchemaStep("lines of deliveries by destination", sql: deliveryLines),
         tracesOfDeliveries,
+        quotas,
+        volumes,
     ]
 
     private static let attempts = """

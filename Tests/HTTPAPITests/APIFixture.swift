@@ -39,13 +39,14 @@ struct APIFixture: Sendable {
                     s3AccessKey: credentials.s3AccessKey, s3SecretKey: credentials.s3SecretKey
                 ),
                 authenticator: Authenticator(
-                    credentials: credentials, serviceForToken: { catalog.service(forToken: $0) }),
+                    credentials: credentials, serviceForToken: { catalog.service(forToken: $0) },
+                    userForToken: { $0.hasPrefix("user-") ? (try? UserID($0.dropFirst(5))).map { User(id: $0) } : nil }),
                 catalog: catalog, services: cluster.registry, jobs: cluster.jobs, runs: cluster.runs,
                 buckets: cluster.buckets, images: cluster.images, deliveries: cluster.desk,
                 allowedImages: cluster.allowedImages, status: cluster.status,
                 triggers: TriggerDesks(
                     schedules: cluster.schedules, backfills: cluster.backfills, events: cluster.events),
-                servers: servers, exposed: exposed, metrics: PrometheusRegistry(), maximumEvent: maximumEvent,
+                quotas: cluster.quotas, volumes: cluster.volumes, servers: servers, exposed: exposed, metrics: PrometheusRegistry(), maximumEvent: maximumEvent,
                 now: ClusterFixture.now
             )
             // As `apus serve` does.
