@@ -9,7 +9,9 @@ extension APIClient {
     /// - Throws: the usual.
     package func quota(of user: String?) async throws(APIClientError) -> JSONValue {
         let subject = user.map { "the quota of \"\($0)\"" } ?? "your quota"
-        guard let user else { return try await document(APIRequest(.GET, "system", "quotas", "user", subject: subject)) }
+        guard let user else {
+            return try await document(APIRequest(.GET, "system", "quotas", "user", subject: subject))
+        }
         return try await document(APIRequest(.GET, "system", "quotas", "user", user, subject: subject))
     }
 
@@ -44,7 +46,8 @@ extension APIClient {
         var request = APIRequest(.POST, "system", "volumes", subject: "the volume \"\(name)\"")
         if let owner { request.query.append(("owner", owner)) }
         request.headers = [("content-type", "application/json")]
-        request.body = .bytes(ByteBuffer(bytes: JSONValue.object(["name": .string(name), "size": .string(size)]).bytes()))
+        request.body = .bytes(
+            ByteBuffer(bytes: JSONValue.object(["name": .string(name), "size": .string(size)]).bytes()))
         return try await document(request)
     }
 

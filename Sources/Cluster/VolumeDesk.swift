@@ -127,8 +127,9 @@ package final class VolumeDesk: Sendable {
         let attachments = attachments(of: record)
         let excess = Self.excess(record, entry.used)
         let phase: VolumeView.Phase =
-            if entry.isDeleting { .deleting } else if excess != nil { .error } else if attachments.isEmpty { .ready }
-            else { .inUse }
+            if entry.isDeleting { .deleting } else if excess != nil { .error } else if attachments.isEmpty {
+                .ready
+            } else { .inUse }
         return VolumeView(
             record: record, phase: phase, message: excess, attachments: attachments, used: entry.used)
     }

@@ -185,7 +185,8 @@ package struct InstancePool: Sendable {
         last += 1
         let id = InstanceID(last)
         let instance = Instance(
-            service: service, owner: owner, demand: demand, places: max(1, terms.places), generation: terms.generation, born: now)
+            service: service, owner: owner, demand: demand, places: max(1, terms.places), generation: terms.generation,
+            born: now)
         instances[id] = instance
         byService[service, default: []].append(id)
         held = held + instance.held

@@ -160,7 +160,8 @@ package struct Setting: Sendable, Hashable {
 
     /// All of them, in the order of the help.
     package static let all: [Setting] = [
-        listen, s3Listen, s3Endpoint, s3Domains, data, sandbox, network, cpu, memory, shares, defaultQuota, queueLimit, diskReserve,
+        listen, s3Listen, s3Endpoint, s3Domains, data, sandbox, network, cpu, memory, shares, defaultQuota, queueLimit,
+        diskReserve,
         memoryReserve, grace, durability, maxEvent, jobLogLimit,
         keepJobs, keepJobCount, keepLogs, keepEvents, deliveryPause, deliveryQuota, deliveryOverflow, otlpEndpoint,
         logLevel, logFormat, username, password, s3AccessKey, s3SecretKey,

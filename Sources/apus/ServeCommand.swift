@@ -123,7 +123,8 @@ struct SettingFlags: ParsableArguments {
         let all: [(Setting, String?)] = [
             (.listen, listen), (.s3Listen, s3Listen), (.s3Endpoint, s3Endpoint), (.s3Domains, s3Domains),
             (.data, data), (.sandbox, sandbox), (.network, network), (.cpu, cpu), (.memory, memory),
-            (.shares, shares), (.defaultQuota, defaultQuota), (.queueLimit, queueLimit), (.diskReserve, diskReserve), (.memoryReserve, memoryReserve),
+            (.shares, shares), (.defaultQuota, defaultQuota), (.queueLimit, queueLimit), (.diskReserve, diskReserve),
+            (.memoryReserve, memoryReserve),
             (.grace, grace),
             (.durability, durability),
             (.maxEvent, maxEvent), (.jobLogLimit, jobLogLimit), (.keepJobs, keepJobs), (.keepLogs, keepLogs),

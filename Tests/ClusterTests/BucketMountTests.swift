@@ -22,7 +22,7 @@ struct BucketMountTests {
 
     /// Runs the service once more, and answers the job.
     private func job(_ cluster: ClusterFixture, _ number: Int) async throws -> JobRecord {
-        try await cluster.put("x", "k\(number)", in: "in")
+        try await cluster.put("x", "in/k\(number)", in: "source")
         return try #require(try await cluster.ended(number).last)
     }
 
@@ -38,8 +38,9 @@ struct BucketMountTests {
             try await cluster.put("no", "other", in: "data")
             try await cluster.create(
                 "s",
-                script: "cd \"$MOUNT_PATH\"; find . -type f | sort; cat a; echo more >> a; mkdir -p n/m; echo new > n/m/c",
-                input: ["in"], more: Self.mount("data/set"))
+                script:
+                    "cd \"$MOUNT_PATH\"; find . -type f | sort; cat a; echo more >> a; mkdir -p n/m; echo new > n/m/c",
+                input: ["source/in"], more: Self.mount("data/set"))
             let first = try await job(cluster, 1)
             #expect(try await cluster.log(first) == "./a\n./deep/b\none")
             #expect(try await cluster.text("set/a", in: "data") == "onemore\n")
@@ -61,7 +62,7 @@ struct BucketMountTests {
             try await bucket(cluster)
             try await cluster.put("one", "a", in: "data")
             try await cluster.create(
-                "s", script: "echo more >> \"$MOUNT_PATH/a\"", input: ["in"],
+                "s", script: "echo more >> \"$MOUNT_PATH/a\"", input: ["source/in"],
                 more: Self.mount("data", options: "--read-only --vfs-cache-mode full"))
             #expect(try await job(cluster, 1).state == .succeeded)
             #expect(try await cluster.text("a", in: "data") == "one")
@@ -73,7 +74,8 @@ struct BucketMountTests {
             try await bucket(cluster)
             try await cluster.put("one", "a", in: "data")
             try await cluster.create(
-                "s", script: "cat \"$MOUNT_PATH/a\"; rm \"$MOUNT_PATH/a\"", input: ["in"], more: Self.mount("data"))
+                "s", script: "cat \"$MOUNT_PATH/a\"; rm \"$MOUNT_PATH/a\"", input: ["source/in"],
+                more: Self.mount("data"))
             #expect(try await cluster.log(try await job(cluster, 1)) == "one")
             #expect(try await cluster.log(try await job(cluster, 2)) == "one")
             #expect(try await cluster.text("a", in: "data") == "one")
@@ -91,7 +93,7 @@ struct BucketMountTests {
                 try await cluster.create(
                     "s",
                     script: "cd \"$MOUNT_PATH\"; rm -rf dir; ln -s \(outside) dir; ln -s /etc/passwd pw; ls -a | wc -l",
-                    input: ["in"], more: Self.mount("data"))
+                    input: ["source/in"], more: Self.mount("data"))
                 #expect(try await job(cluster, 1).state == .succeeded)
                 try await cluster.put("two", "dir/a", in: "data")
                 #expect(try await job(cluster, 2).state == .succeeded)
@@ -109,7 +111,7 @@ struct BucketMountTests {
         try await ClusterFixture.serve(options) { cluster in
             _ = try await cluster.objects.createBucket(try BucketName("data"), owner: "ada")
             try await cluster.create(
-                "s", script: "head -c 20 /dev/zero > \"$MOUNT_PATH/a\"", input: ["in"], more: Self.mount("data"))
+                "s", script: "head -c 20 /dev/zero > \"$MOUNT_PATH/a\"", input: ["source/in"], more: Self.mount("data"))
             let full = try await job(cluster, 1)
             #expect(full.state == .failed && full.attempts == 1)
             #expect(full.message?.contains("cannot be put back into the bucket \"data\"") == true)

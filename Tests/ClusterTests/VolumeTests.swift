@@ -30,12 +30,12 @@ struct VolumeTests {
     @Test func keepsFilesFromJobToJob() async throws {
         try await ClusterFixture.serve { cluster in
             try await cluster.create(
-                "s", script: "echo x >> \"$VOLUME_PATH/count\"; wc -l < \"$VOLUME_PATH/count\"", input: ["in"],
+                "s", script: "echo x >> \"$VOLUME_PATH/count\"; wc -l < \"$VOLUME_PATH/count\"", input: ["source/in"],
                 more: Self.volume(#"{"size":"1Gi","mount_path":"/data"}"#))
             let service = try #require(cluster.catalog[try ServiceName("s")])
             #expect(cluster.volumes.status(of: service).text() == #"{"enabled":true,"name":"s","phase":"in_use"}"#)
             for key in ["a", "b"] {
-                try await cluster.put("x", key, in: "in")
+                try await cluster.put("x", "in/\(key)", in: "source")
                 try await cluster.ended(key == "a" ? 1 : 2)
             }
             let logs = try await [cluster.log(cluster.allJobs()[0]), cluster.log(cluster.allJobs()[1])]
@@ -52,22 +52,22 @@ struct VolumeTests {
         try await TemporaryFolder.with { folder in
             try await ClusterFixture.serve(at: folder) { cluster in
                 try await cluster.create(
-                    "s", script: "echo kept > \"$VOLUME_PATH/f\"", input: ["in"],
+                    "s", script: "echo kept > \"$VOLUME_PATH/f\"", input: ["source/in"],
                     more: Self.volume(
                         #"{"name":"v","size":"1Gi","mount_path":"/data","lifecycle_policy":"retain"}"#))
-                try await cluster.put("x", "a", in: "in")
+                try await cluster.put("x", "in/a", in: "source")
                 try await cluster.ended(1)
                 try await cluster.registry.remove(try ServiceName("s"), deletingData: true)
             }
             try await ClusterFixture.serve(at: folder) { cluster in
                 #expect(cluster.volumes.all().map(\.phase) == [.ready])
                 try await cluster.create(
-                    "t", script: "cat \"$VOLUME_PATH/f\"", input: ["in"],
+                    "t", script: "cat \"$VOLUME_PATH/f\"", input: ["source/in"],
                     more: Self.volume(#"{"name":"v","mount_path":"/data"}"#))
                 await Self.expect(.invalid, "managed volume is still attached to one or more services") {
                     try await cluster.volumes.remove(try VolumeName("v"), owner: "cluster_admin")
                 }
-                try await cluster.put("x", "a", in: "in")
+                try await cluster.put("x", "in/a", in: "source")
                 let job = try #require(try await cluster.ended(1).first)
                 #expect(try await cluster.log(job) == "kept\n")
                 try await cluster.registry.remove(try ServiceName("t"), deletingData: false)
@@ -94,7 +94,7 @@ struct VolumeTests {
             await Self.expect(.invalid, "volume quota exceeded: volumes of 4 GiB") { try await make("w", "2Gi") }
             try await make("w", "1Gi")
             await Self.expect(.invalid, "volume quota exceeded: 2 volumes of 2") { try await make("x", "1Mi") }
-            await Self.expect(.invalid, "volume quota exceeded") {
+            await Self.expect(.invalid, "max_disk_per_volume of 4 GiB") {
                 _ = try await cluster.volumes.resize(name, to: ByteCount((4 << 30) + 1), owner: "ada")
             }
             #expect(cluster.volumes.usage(of: "ada").bytes == ByteCount(5 << 30))
@@ -122,7 +122,7 @@ struct VolumeTests {
             // A second one cannot make what is there, and leaves nothing.
             await Self.expect(.conflict, "volume already exists") {
                 try await cluster.create(
-                    "t", script: "true", input: ["in"],
+                    "t", script: "true", input: ["source/in"],
                     more: Self.volume(#"{"name":"s","size":"1Gi","mount_path":"/data"}"#))
             }
             #expect(try await cluster.objects.buckets().isEmpty)
@@ -132,11 +132,11 @@ struct VolumeTests {
     @Test func aVolumeThatIsTooFullKeepsJobsFromStartingUntilItIsLarger() async throws {
         try await ClusterFixture.serve { cluster in
             try await cluster.create(
-                "s", script: "head -c 200000 /dev/zero >> \"$VOLUME_PATH/f\"", input: ["in"],
+                "s", script: "head -c 200000 /dev/zero >> \"$VOLUME_PATH/f\"", input: ["source/in"],
                 more: Self.volume(#"{"size":"100Ki","mount_path":"/data"}"#))
-            try await cluster.put("x", "a", in: "in")
+            try await cluster.put("x", "in/a", in: "source")
             #expect(try await cluster.ended(1).last?.state == .succeeded)
-            try await cluster.put("x", "b", in: "in")
+            try await cluster.put("x", "in/b", in: "source")
             let refused = try #require(try await cluster.ended(2).last)
             #expect(refused.state == .failed && refused.attempts == 1)
             #expect(refused.message?.contains("more than its size of 100 KiB") == true, "\(refused.message ?? "")")
@@ -144,7 +144,7 @@ struct VolumeTests {
             #expect(view.phase == .error && view.message?.contains("make it larger") == true)
             _ = try await cluster.volumes.resize(
                 try VolumeName("s"), to: .mebibytes(1), owner: "cluster_admin")
-            try await cluster.put("x", "c", in: "in")
+            try await cluster.put("x", "in/c", in: "source")
             #expect(try await cluster.ended(3).last?.state == .succeeded)
         }
     }
@@ -158,8 +158,8 @@ struct VolumeTests {
                     "s",
                     script: "cd \"$VOLUME_PATH\"; ln -s \(outside) link; ln -s \(precious) file; mkdir -p a/b; "
                         + "chmod 0 a/b; ln -s .. a/up",
-                    input: ["in"], more: Self.volume(#"{"size":"1Gi","mount_path":"/data"}"#))
-                try await cluster.put("x", "a", in: "in")
+                    input: ["source/in"], more: Self.volume(#"{"size":"1Gi","mount_path":"/data"}"#))
+                try await cluster.put("x", "in/a", in: "source")
                 #expect(try await cluster.ended(1).last?.state == .succeeded)
                 try await cluster.registry.remove(try ServiceName("s"), deletingData: false)
                 #expect(try folders(cluster).isEmpty)

@@ -46,7 +46,8 @@ struct APIFixture: Sendable {
                 allowedImages: cluster.allowedImages, status: cluster.status,
                 triggers: TriggerDesks(
                     schedules: cluster.schedules, backfills: cluster.backfills, events: cluster.events),
-                quotas: cluster.quotas, volumes: cluster.volumes, servers: servers, exposed: exposed, metrics: PrometheusRegistry(), maximumEvent: maximumEvent,
+                quotas: cluster.quotas, volumes: cluster.volumes, servers: servers, exposed: exposed,
+                metrics: PrometheusRegistry(), maximumEvent: maximumEvent,
                 now: ClusterFixture.now
             )
             // As `apus serve` does.

@@ -134,7 +134,8 @@ struct QuotaRoutesTests {
             (#"{"name":"v","size":"0"}"#, "volume.size must be a valid positive quantity"),
             (#"{"name":"v","size":"x"}"#, "volume.size must be a valid positive quantity"),
             ("[]", "The volume specification is not valid: "),
-        ]) func refusedVolumes(text: String, words: String) async throws {
+        ]) func refusedVolumes(text: String, words: String) async throws
+    {
         try await APIFixture.run { api in
             let answer = try await api.send(.post, "/system/volumes", body: body(text)).expect(400)
             #expect(answer.text.hasPrefix(words), "\(answer.text)")
