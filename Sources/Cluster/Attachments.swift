@@ -84,7 +84,7 @@ package struct VolumeWatch: Service {
     package func run() async throws {
         await cancelWhenGracefulShutdown {
             // Ends with the cancellation.
-            while (try? await Task.sleep(for: interval)) != nil { await volumes.measureAll() }
+            repeat { await volumes.measureAll() } while (try? await Task.sleep(for: interval)) != nil
         }
     }
 }

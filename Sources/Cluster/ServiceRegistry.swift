@@ -215,15 +215,15 @@ package actor ServiceRegistry {
         )
         var saga = Saga()
         do {
+            if old == nil, let undo = try await volumes?.attach(definition) {
+                saga.did("make the volume", undo: undo)
+            }
             let folder = service.configuration
             saga.did("write the configuration") { try await Folder.offload { try Folder.remove(folder) } }
             try await writeConfiguration(of: service)
             for bucket in definition.ownBuckets where try await store.createBucket(bucket, owner: definition.owner) {
                 saga.did("create the bucket \(bucket)") { [store] in try await store.deleteBucket(bucket) }
                 service.madeBuckets.append(bucket)
-            }
-            if old == nil, let undo = try await volumes?.attach(definition) {
-                saga.did("make the volume", undo: undo)
             }
             let stored = service.stored
             if old == nil { try await state.insert(stored) } else { try await state.update(stored) }

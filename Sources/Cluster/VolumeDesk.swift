@@ -87,7 +87,6 @@ package final class VolumeDesk: Sendable {
         entries.withLock { entries in
             for record in records { entries[Key(owner: record.owner, name: record.name)] = Entry(record: record) }
         }
-        for record in records { await measure(record) }
     }
 
     // MARK: Questions
