@@ -2,6 +2,7 @@ package import Logging
 import Metrics
 package import Model
 package import ObjectEngine
+import S3Wire
 import Scheduling
 import ServiceLifecycle
 package import StateStore
@@ -151,12 +152,32 @@ package final class EventRouter: Service {
     private func matches(of events: [ObjectEvent]) async throws -> Batch {
         var batch = Batch()
         let targets = try await notifications.targets(of: events)
-        for (event, targets) in zip(events, targets) { add(event, for: targets, to: &batch) }
+        for (event, targets) in zip(events, targets) {
+            let services = try await allowed(notifications.services(for: targets, of: event), event)
+            add(event, for: targets, services, to: &batch)
+        }
         return batch
     }
 
-    private func add(_ event: ObjectEvent, for targets: Notifications.Targets, to batch: inout Batch) {
-        let services = notifications.services(for: targets, of: event)
+    /// Those whose owners may read what came: not even its name is told to others.
+    private func allowed(_ services: [ServiceName], _ event: ObjectEvent) async throws -> [ServiceName] {
+        let access = BucketAccess(store: store)
+        var allowed: [ServiceName] = []
+        for name in services {
+            guard let service = catalog[name]?.definition else { continue }
+            let isAllowed = try await access.allowsOwner(of: service, .getObject, event.bucket, key: event.key)
+            // Of a bucket that is gone meanwhile the job says so.
+            if isAllowed != false { allowed.append(name) }
+        }
+        return allowed
+    }
+
+    private func add(
+        _ event: ObjectEvent,
+        for targets: Notifications.Targets,
+        _ services: [ServiceName],
+        to batch: inout Batch
+    ) {
         let isForNobody = services.isEmpty && targets.webhooks.isEmpty
         batch.events.append(
             RoutedEvent(

@@ -1,5 +1,6 @@
 import Model
 import ObjectEngine
+import S3Wire
 import Sandboxes
 import SystemPackage
 
@@ -56,7 +57,7 @@ struct InputStager: Sendable {
 
     /// How much an event says that there is to be brought in.
     func size(of bytes: [UInt8], for service: RegisteredService) -> ByteCount {
-        guard !service.definition.fileStageIn, let object = localObject(of: InvocationEvent.classify(bytes)),
+        guard !service.definition.fileStageIn, let object = Self.localObject(of: InvocationEvent.classify(bytes)),
             !object.isRemoval
         else { return .zero }
         let size = object.document["Records"]?[0]?["s3"]?["object"]?["size"]?.integerValue
@@ -65,7 +66,7 @@ struct InputStager: Sendable {
 
     /// Stages what an event names, or the event itself.
     ///
-    /// - Throws: `JobFailure` where the object is gone.
+    /// - Throws: `JobFailure` where the object is gone, and where the service's owner may not read it.
     func stage(
         event bytes: [UInt8],
         for service: RegisteredService,
@@ -77,13 +78,14 @@ struct InputStager: Sendable {
         if let text = event.environmentText, text.utf8.count < Self.maximumVariable - 16 {
             input.environment["EVENT"] = text
         }
-        if let object = localObject(of: event) {
+        if let object = Self.localObject(of: event) {
             input.environment["STORAGE_OBJECT_KEY"] = object.key.text
             if !object.time.isEmpty { input.environment["EVENT_TIME"] = object.time }
             if object.isRemoval {
                 // There is no object any more: the function gets the word that it went.
                 try await write(bytes, into: &input, in: folder)
             } else if !service.definition.fileStageIn {
+                try await checkReading(object, service.definition)
                 try await stage(object, into: &input, in: folder)
             }
         } else if case .unknown(let payload) = event.innermost {
@@ -97,7 +99,7 @@ struct InputStager: Sendable {
     }
 
     /// The object that the event names, where it lies in this cluster's own store.
-    private func localObject(of event: InvocationEvent) -> InvocationEvent.ObjectReference? {
+    static func localObject(of event: InvocationEvent) -> InvocationEvent.ObjectReference? {
         guard case .object(let object) = event.innermost, object.source == .minio else { return nil }
         guard let provider = event.delegatedProvider else { return object }
         return provider == ProviderID.defaultName || ProviderID(provider) == .clusterStore ? object : nil
@@ -137,6 +139,18 @@ struct InputStager: Sendable {
             message:
                 "the object \(object.bucket)/\(object.key) is not there any more; it was deleted before the job ran"
         )
+    }
+
+    private func checkReading(
+        _ object: InvocationEvent.ObjectReference,
+        _ service: ServiceDefinition
+    ) async throws {
+        let isAllowed = try await BucketAccess(store: store).allowsOwner(
+            of: service, .getObject, object.bucket, key: object.key)
+        guard isAllowed == false else { return }
+        throw JobFailure(
+            .input,
+            message: "the owner of the service, \(service.owner), may not read \(object.bucket)/\(object.key)")
     }
 
     private func find(_ object: InvocationEvent.ObjectReference) async throws(ObjectStoreError) -> ObjectRecord? {

@@ -147,18 +147,27 @@ package final class JobBoard: Sendable {
     }
 
     /// Removes the ended jobs of a service that succeeded, or all its ended and waiting and running ones.
-    package func removeAll(of service: ServiceName, includingUnsuccessful: Bool) async throws {
+    ///
+    /// - Parameter audience: only jobs that these may see; all where `nil`.
+    package func removeAll(
+        of service: ServiceName,
+        includingUnsuccessful: Bool,
+        audience: JobAudience? = nil
+    ) async throws {
         guard catalog[service] != nil else { throw Self.noService(service) }
         do {
             let states: Set<JobState> = includingUnsuccessful ? [.succeeded, .failed, .cancelled, .dead] : [.succeeded]
             while true {
-                let names = try await state.deleteEnded(of: service, states: states, limit: Self.batch)
+                let names = try await state.deleteEnded(
+                    of: service, states: states, audience: audience, limit: Self.batch)
                 for name in names { try await removeFiles(of: name, service) }
                 if names.count < Self.batch { break }
             }
             guard includingUnsuccessful else { return }
             while true {
-                let (jobs, _) = try await state.jobs(JobFilter(service: service, limit: Self.batch))
+                var filter = JobFilter(service: service, limit: Self.batch)
+                filter.audience = audience
+                let (jobs, _) = try await state.jobs(filter)
                 for job in jobs {
                     // Somebody else may have removed it meanwhile.
                     do { try await remove(job.name, of: service) } catch let error as ClusterError

@@ -2,6 +2,7 @@ import Logging
 import Model
 import ObjectEngine
 import Providers
+import S3Wire
 import Scheduling
 package import StateStore
 import SystemPackage
@@ -80,6 +81,7 @@ extension JobExecutor {
             if let refusal = Self.refusal(of: file, at: destinations) { throw JobFailure(.output, message: refusal) }
             for destination in destinations where destination.provider == .clusterStore {
                 try Task.checkCancellation()
+                try await checkWriting(file, to: destination, service.definition)
                 try await putLocally(file, to: destination, principal: principal, owner: owner)
             }
             let remote = destinations.filter { $0.provider != .clusterStore }
@@ -114,6 +116,22 @@ extension JobExecutor {
             }
         }
         return nil
+    }
+
+    private func checkWriting(
+        _ file: Folder.FoundFile,
+        to destination: StorageIO,
+        _ service: ServiceDefinition
+    ) async throws {
+        let isAllowed = try await BucketAccess(store: store).allowsOwner(
+            of: service, .putObject, try BucketName(destination.bucket),
+            key: try ObjectKey(destination.key(for: file.name))
+        )
+        guard isAllowed == false else { return }
+        throw JobFailure(
+            .output,
+            message: "the owner of the service, \(service.owner), may not write to the bucket "
+                + "\"\(destination.bucket)\" any more")
     }
 
     private func putLocally(

@@ -58,7 +58,8 @@ package final class RunDispatcher: Sendable {
         _ name: ServiceName,
         body: some AsyncSequence<ByteBuffer, any Error>,
         form: Form,
-        principal: String
+        principal: String,
+        poster: Principal? = nil
     ) async throws -> RunAnswer {
         guard let service = catalog[name] else { throw JobBoard.noService(name) }
         try scheduler.checkRun(of: service)
@@ -66,7 +67,7 @@ package final class RunDispatcher: Sendable {
         let id = job.text
         let folder = try await WorkFolder.make(id, in: data.work)
         do {
-            let input = try await receive(body, form: form, for: service, in: folder)
+            let input = try await receive(body, form: form, for: service, by: poster, in: folder)
             let start = ContinuousClock.now
             let ending = try await Deadline.run(within: service.definition.timeout) { [self] isWaiting in
                 try await scheduler.withResources(of: service) { ticket in
@@ -104,6 +105,7 @@ package final class RunDispatcher: Sendable {
         _ body: some AsyncSequence<ByteBuffer, any Error>,
         form: Form,
         for service: RegisteredService,
+        by poster: Principal?,
         in folder: WorkFolder
     ) async throws -> PreparedInput {
         switch form {
@@ -124,6 +126,7 @@ package final class RunDispatcher: Sendable {
                     )
                 }
             }
+            if let poster { try await BucketAccess(store: stager.store).checkInput(of: bytes, by: poster) }
             return try await stager.stage(event: bytes, for: service, in: folder)
         }
     }

@@ -112,6 +112,7 @@ package final class ServiceCatalog: Sendable {
     func whyNobody(hears event: ObjectEvent) -> RoutedEvent.Reason {
         let inputs = state.withLock { $0.triggers[event.bucket] ?? [] }.map(\.input)
         if inputs.isEmpty { return .noInput }
+        if !services(triggeredBy: event).isEmpty { return .notReadable }
         if event.key.text.utf8.last == UInt8(ascii: "/") { return .folder }
         return inputs.contains { $0.matches(bucket: event.bucket, key: event.key) } ? .otherKind : .otherFolder
     }

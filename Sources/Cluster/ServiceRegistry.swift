@@ -11,7 +11,7 @@ import SystemPackage
 /// Creates, changes and removes services. Steps that were taken are undone when a later one fails.
 package actor ServiceRegistry {
     private let data: DataDirectory
-    private let store: ObjectStore
+    let store: ObjectStore
     let state: ClusterState
     let catalog: ServiceCatalog
     let scheduler: JobScheduler
@@ -24,6 +24,8 @@ package actor ServiceRegistry {
     private let volumes: VolumeDesk?
     private let clusterStore: ServiceDefinition.ClusterStore
     private let httpClient: HTTPClient
+    /// The groups whose members may use the cluster; empty where all may who log in.
+    let organisations: [String]
     let now: @Sendable () -> Instant
     let logger: Logger
     private let zones = TimeZones()
@@ -45,9 +47,11 @@ package actor ServiceRegistry {
         volumes: VolumeDesk? = nil,
         clusterStore: ServiceDefinition.ClusterStore,
         httpClient: HTTPClient,
+        organisations: [String] = [],
         now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
+        self.organisations = organisations
         self.data = data
         self.store = store
         self.state = state
@@ -126,17 +130,22 @@ package actor ServiceRegistry {
 
     // MARK: Create and update
 
-    /// - Throws: `ClusterError` with `invalid`, `alreadyExists`, `failed`. Nothing is left behind by a failure.
+    /// Makes a service that belongs to whoever wants it.
+    ///
+    /// - Throws: `ClusterError` with `invalid`, `alreadyExists`, `forbidden` where it would read or write what its owner
+    ///   may not, `failed`. Nothing is left behind by a failure.
     @discardableResult
-    package func create(_ json: JSONValue, owner: String) async throws -> RegisteredService {
+    package func create(_ json: JSONValue, by principal: Principal) async throws -> RegisteredService {
         var definition = try await accept(json)
+        try chooseOrganisation(of: &definition, for: principal)
         let name = definition.name
         guard catalog[name] == nil else {
             throw ClusterError(code: .alreadyExists, message: "A service with the provided name already exists")
         }
         return try await reserving(name) {
             definition.token = ServiceToken.make()
-            definition.owner = owner
+            definition.owner = principal.ownerName
+            try await BucketAccess(store: store).checkPlaces(of: definition)
             try checkQuota(definition)
             return try await install(definition, version: 1, replacing: nil)
         }
@@ -144,13 +153,17 @@ package actor ServiceRegistry {
 
     /// Replaces the definition of a service; its token and owner stay.
     ///
-    /// - Throws: `ClusterError` with `invalid`, `notFound`, `failed`.
+    /// - Throws: `ClusterError` with `invalid`, `notFound`, `forbidden` where it is not theirs or where it would read or
+    ///   write what its owner may not, `failed`.
     @discardableResult
-    package func update(_ json: JSONValue) async throws -> RegisteredService {
+    package func update(_ json: JSONValue, by principal: Principal) async throws -> RegisteredService {
         var definition = try await accept(json)
+        try chooseOrganisation(of: &definition, for: principal)
         let name = definition.name
         return try await reserving(name) {
             guard let old = catalog[name] else { throw JobBoard.noService(name) }
+            // It may have got another owner since the request was let pass.
+            guard principal.may(.update, old.definition) else { throw Self.notTheirs(name, principal) }
             definition.token = old.definition.token
             definition.owner = old.definition.owner
             definition.restoreHiddenValues(from: old.definition)
@@ -159,6 +172,7 @@ package actor ServiceRegistry {
                 throw ClusterError(
                     code: .invalid, message: "volume updates are not supported after service creation")
             }
+            try await BucketAccess(store: store).checkPlaces(of: definition)
             let service = try await install(definition, version: old.version + 1, replacing: old)
             try await state.retryDeliveries(of: name, at: now())
             deliverySignal.send()
@@ -203,7 +217,7 @@ package actor ServiceRegistry {
         throw ClusterError(code: .invalid, message: "The service specification is not valid: \(refusal)")
     }
 
-    private func install(
+    func install(
         _ definition: ServiceDefinition,
         version: Int64,
         replacing old: RegisteredService?
@@ -221,10 +235,7 @@ package actor ServiceRegistry {
             let folder = service.configuration
             saga.did("write the configuration") { try await Folder.offload { try Folder.remove(folder) } }
             try await writeConfiguration(of: service)
-            for bucket in definition.ownBuckets where try await store.createBucket(bucket, owner: definition.owner) {
-                saga.did("create the bucket \(bucket)") { [store] in try await store.deleteBucket(bucket) }
-                service.madeBuckets.append(bucket)
-            }
+            try await makeBuckets(of: &service, &saga)
             let stored = service.stored
             if old == nil { try await state.insert(stored) } else { try await state.update(stored) }
         } catch {

@@ -14,14 +14,15 @@ struct ApusRoutes: Sendable {
 
     let gateway: Gateway
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get("jobs") { request, _ in try await jobs(request) }
-        TriggerRoutes(gateway: gateway).add(to: group)
-        EventRoutes(gateway: gateway).add(to: group)
-        JobRoutes(gateway: gateway).add(to: group.group("jobs"))
-        PauseRoutes(gateway: gateway).add(to: group.group("services"))
-        ImageRoutes(gateway: gateway).add(to: group.group("images"))
-        DeliveryRoutes(gateway: gateway).add(to: group.group("deliveries"))
+    func add(to routes: AuthorizedRoutes) {
+        routes.get("jobs", .cluster(.listJobs)) { request, context in try await jobs(request, context) }
+        TriggerRoutes(gateway: gateway).add(to: routes)
+        EventRoutes(gateway: gateway).add(to: routes)
+        JobRoutes(gateway: gateway).add(to: routes.group("jobs"))
+        PauseRoutes(gateway: gateway).add(to: routes.group("services"))
+        OwnerRoutes(gateway: gateway).add(to: routes.group("services"))
+        ImageRoutes(gateway: gateway).add(to: routes.group("images"))
+        DeliveryRoutes(gateway: gateway).add(to: routes.group("deliveries"))
     }
 
     /// Which jobs a request speaks of.
@@ -52,8 +53,9 @@ struct ApusRoutes: Sendable {
         return filter
     }
 
-    private func jobs(_ request: Request) async throws -> Response {
+    private func jobs(_ request: Request, _ context: APIContext) async throws -> Response {
         var filter = try Self.filter(request)
+        filter.audience = gateway.jobAudience(context.principal)
         if let text = request.query("after"), !text.isEmpty {
             guard let before = Int64(text) else {
                 throw TextError(.badRequest, "after: not the next of an earlier answer")

@@ -8,26 +8,27 @@ import S3Wire
 /// `/system/buckets` (oscar-api.md section 7).
 struct BucketRoutes: Sendable {
     private static let pageSize = 70
-    private static let visibilities: Set<String> = ["private", "restricted", "public"]
     /// Seconds; what OSCAR gives where nothing is said, and the longest that SigV4 allows.
     private static let defaultExpiry = 900
     private static let longestExpiry = 604_800
 
     let gateway: Gateway
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get { _, _ in Response.json(.array(try await gateway.buckets.all().map { json($0) })) }
-        group.post { request, context in try await create(request, context) }
-        group.put { request, context in try await update(request) }
-        group.get(":bucket") { request, context in try await get(request, context) }
-        group.delete(":bucket") { _, context in
-            try await gateway.buckets.remove(try Self.name(context))
+    func add(to routes: AuthorizedRoutes) {
+        routes.get("", .cluster(.listBuckets)) { _, context in
+            Response.json(.array(try await gateway.buckets.all(for: context.principal).map { json($0) }))
+        }
+        routes.post("", .cluster(.createBucket)) { request, context in try await create(request, context) }
+        routes.put("", .cluster(.updateBuckets)) { request, context in try await update(request, context) }
+        routes.get(":bucket", .bucket(.list)) { request, context in try await get(request, context) }
+        routes.delete(":bucket", .bucket(.delete)) { _, context in
+            try await gateway.buckets.remove(try Self.name(context), by: context.principal)
             return Response.empty(.noContent)
         }
-        group.post(":bucket/presign") { request, context in try await presign(request, context) }
+        routes.post(":bucket/presign", .bucket(.list)) { request, context in try await presign(request, context) }
     }
 
-    private static func name(_ context: APIContext) throws -> BucketName {
+    static func name(_ context: APIContext) throws -> BucketName {
         let text = try context.parameters.require("bucket")
         do { return try BucketName(text) } catch {
             throw TextError(.notFound, "The bucket '\(text)' does not exist")
@@ -36,19 +37,24 @@ struct BucketRoutes: Sendable {
 
     // MARK: Answers
 
-    private static func members(_ bucket: Bucket) -> JSONObject {
+    private static func members(_ view: BucketDesk.View, isList: Bool) -> JSONObject {
+        let bucket = view.bucket
         var metadata = bucket.tags
-        metadata["visibility"] = nil
-        metadata["allowed_users"] = nil
-        let users = (bucket.tags["allowed_users"] ?? "").split(separator: " ").map(String.init)
+        // As OSCAR's list, which has the owner beside.
+        if isList { metadata["owner"] = nil }
+        // Those that are the administrator's and nobody else's have none.
+        let isPlain = view.sharing.visibility == .private && UserID.reserved.contains(bucket.owner)
         return [
-            "bucket_name": .string(bucket.name.text), "visibility": .string(bucket.tags["visibility"] ?? ""),
-            "allowed_users": .strings(users), "owner": .string(bucket.owner), "metadata": .map(metadata),
+            "bucket_name": .string(bucket.name.text),
+            "visibility": .string(isPlain ? "" : view.sharing.visibility.rawValue),
+            "allowed_users": .strings(view.sharing.allowedUsers), "owner": .string(bucket.owner),
+            "metadata": .map(metadata),
         ]
     }
 
-    private func json(_ bucket: Bucket) -> JSONValue {
-        var object = Self.members(bucket)
+    private func json(_ view: BucketDesk.View) -> JSONValue {
+        let bucket = view.bucket
+        var object = Self.members(view, isList: true)
         object["storage_quota"] = Self.quota(gateway.quotas?.book.quota(of: bucket.owner).bucketBytes)
         object["storage_usage"] = .object([
             "used": .string(Self.humanSize(bucket.size)), "used_bytes": .integer(bucket.size.bytes),
@@ -75,15 +81,9 @@ struct BucketRoutes: Sendable {
 
     private struct BucketRequest {
         let name: BucketName
-        let visibility: String
+        /// `nil` where nothing is said.
+        let visibility: ServiceDefinition.Visibility?
         let allowedUsers: [String]
-
-        var tags: [String: String] {
-            var tags: [String: String] = [:]
-            if !visibility.isEmpty { tags["visibility"] = visibility }
-            if !allowedUsers.isEmpty { tags["allowed_users"] = allowedUsers.joined(separator: " ") }
-            return tags
-        }
     }
 
     private func bucketRequest(_ request: Request) async throws -> BucketRequest {
@@ -92,13 +92,14 @@ struct BucketRoutes: Sendable {
             let path = object.value(ignoringCase: "bucket_name")?.stringValue, !path.isEmpty
         else { throw TextError(.badRequest, "bucket_name: the name of the bucket is required") }
         let visibility = object.value(ignoringCase: "visibility")?.stringValue ?? ""
-        guard visibility.isEmpty || Self.visibilities.contains(visibility) else {
+        let known = ServiceDefinition.Visibility(rawValue: visibility.lowercased())
+        guard visibility.isEmpty || known != nil else {
             throw TextError(.badRequest, "visibility: write private, restricted or public")
         }
         let users = object.value(ignoringCase: "allowed_users")?.arrayValue?.compactMap(\.stringValue) ?? []
         do {
             let name = try BucketName(path.prefix { $0 != "/" })
-            return BucketRequest(name: name, visibility: visibility, allowedUsers: users)
+            return BucketRequest(name: name, visibility: known, allowedUsers: users)
         } catch {
             throw TextError(.badRequest, "bucket_name: \(error)")
         }
@@ -106,14 +107,15 @@ struct BucketRoutes: Sendable {
 
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
         let bucket = try await bucketRequest(request)
-        try await gateway.buckets.create(bucket.name, owner: "oscar", tags: bucket.tags)
+        try await gateway.buckets.create(
+            bucket.name, by: context.principal, visibility: bucket.visibility, allowedUsers: bucket.allowedUsers)
         return Response.empty(.created)
     }
 
-    private func update(_ request: Request) async throws -> Response {
+    private func update(_ request: Request, _ context: APIContext) async throws -> Response {
         let bucket = try await bucketRequest(request)
-        _ = try await gateway.buckets.bucket(bucket.name)
-        try await gateway.buckets.create(bucket.name, owner: "oscar", tags: bucket.tags)
+        try await gateway.buckets.update(
+            bucket.name, by: context.principal, visibility: bucket.visibility, allowedUsers: bucket.allowedUsers)
         return Response.empty(.noContent)
     }
 
@@ -130,7 +132,7 @@ struct BucketRoutes: Sendable {
         let listing = try await gateway.buckets.objects(
             of: name, prefix: request.query("prefix") ?? "", after: after, limit: limit
         )
-        var object = Self.members(bucket)
+        var object = Self.members(bucket, isList: false)
         object["objects"] = .array(
             listing.objects.map { record in
                 .object([
@@ -165,12 +167,20 @@ struct BucketRoutes: Sendable {
             throw TextError(.badRequest, "expires_in: between 1 and \(Self.longestExpiry) seconds")
         }
         let contentType = body["content_type"]?.stringValue ?? ""
-        return .json(sign(name, key, isUpload: operation == "upload", expiry: expiry, contentType: contentType))
+        let action: Action.OfBucket = operation == "upload" ? .writeObject : .readObject
+        let isAllowed = try await gateway.buckets.allows(
+            context.principal, action, name, key: key, from: context.remoteAddress)
+        guard isAllowed, let keys = try await gateway.storeKeys(of: context.principal) else {
+            throw Refusal.of(action, context.principal)
+        }
+        return .json(
+            sign(name, key, keys, isUpload: operation == "upload", expiry: expiry, contentType: contentType))
     }
 
     private func sign(
         _ bucket: BucketName,
         _ key: ObjectKey,
+        _ keys: S3Credentials,
         isUpload: Bool,
         expiry: Int,
         contentType: String
@@ -183,7 +193,7 @@ struct BucketRoutes: Sendable {
         )
         if !isUpload, !contentType.isEmpty { signable.query.items.append(.init("response-content-type", contentType)) }
         let signer = RequestSigner(
-            credentials: S3Credentials(accessKey: description.s3AccessKey, secretKey: description.s3SecretKey),
+            credentials: keys,
             region: description.store.region
         )
         let now = gateway.now()

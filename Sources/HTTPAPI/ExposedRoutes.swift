@@ -13,12 +13,19 @@ struct ExposedRoutes: Sendable {
 
     let gateway: Gateway
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.post(":service/stop") { _, context in try await change(context, gateway.exposed.stop) }
-        group.post(":service/start") { _, context in try await change(context, gateway.exposed.start) }
-        group.post(":service/restart") { _, context in try await change(context, gateway.exposed.restart) }
-        group.get(":service/deployment") { _, context in Response.json(state(of: try service(context))) }
-        group.get(":service/deployment/logs") { request, context in try await log(request, context) }
+    func add(to routes: AuthorizedRoutes) {
+        routes.post(":service/stop", .service(.steer)) { _, context in try await change(context, gateway.exposed.stop) }
+        routes.post(":service/start", .service(.steer)) { _, context in try await change(context, gateway.exposed.start)
+        }
+        routes.post(":service/restart", .service(.steer)) { _, context in
+            try await change(context, gateway.exposed.restart)
+        }
+        routes.get(":service/deployment", .service(.readDeployment)) { _, context in
+            Response.json(state(of: try service(context)))
+        }
+        routes.get(":service/deployment/logs", .service(.readDeploymentLogs)) { request, context in
+            try await log(request, context)
+        }
     }
 
     private func service(_ context: APIContext) throws -> RegisteredService {
@@ -99,12 +106,17 @@ struct ExposedRoutes: Sendable {
             }
         }
         // OSCAR asks whether a service is there only once it knows who asks.
-        guard case .principal(.administrator) = gateway.authenticator.authenticate(authorization: authorization) else {
+        guard case .principal(let principal) = gateway.authenticator.authenticate(authorization: authorization),
+            principal.may(.readInfo)
+        else {
             throw TextError(
                 .unauthorized, "",
                 headers: [.wwwAuthenticate: "Basic realm=\"\(ServiceAccess.administratorRealm)\""])
         }
-        guard service != nil else { throw TextError(.notFound, "") }
+        guard let service else { throw TextError(.notFound, "") }
+        guard principal.may(.reachExposed, service.definition) else {
+            throw Refusal.of(.reachExposed, principal, service.definition)
+        }
         return .empty(.ok)
     }
 }

@@ -23,7 +23,8 @@ extension Gateway {
                     now: now, logger: logger),
                 idleTimeout: idleTimeout)
             let hotRuns = HotRuns(
-                runs: runs, authenticator: authenticator, serverName: serverName, metrics: requests, now: now)
+                runs: runs, catalog: router.catalog, authenticator: authenticator, serverName: serverName,
+                metrics: requests, now: now)
             return [proxy, hotRuns, ConnectionWatch()]
         }
     }

@@ -2,6 +2,8 @@ package import Cluster
 package import Hummingbird
 package import Identity
 package import Model
+package import S3Wire
+import StateStore
 package import Telemetry
 
 /// What the routes need: the use cases, and what the cluster says about itself.
@@ -57,6 +59,8 @@ package struct Gateway: Sendable {
     let metrics: PrometheusRegistry
     /// The largest event that `/job` and `/run` take.
     let maximumEvent: ByteCount
+    /// The keys of a user for the object store; `nil` where they have none.
+    let userKeys: @Sendable (User) async throws -> S3Credentials?
     let requests = RouteMetrics()
     let now: @Sendable () -> Instant
 
@@ -79,8 +83,10 @@ package struct Gateway: Sendable {
         exposed: ExposedDesk = .none,
         metrics: PrometheusRegistry,
         maximumEvent: ByteCount,
+        userKeys: @escaping @Sendable (User) async throws -> S3Credentials? = { _ in nil },
         now: @escaping @Sendable () -> Instant
     ) {
+        self.userKeys = userKeys
         self.description = description
         self.authenticator = authenticator
         self.catalog = catalog
@@ -109,29 +115,55 @@ package struct Gateway: Sendable {
         // Outside the errors, so that a page on another origin can read those, too.
         router.add(middleware: CORSHeaders())
         router.add(middleware: ErrorMiddleware(metrics: requests))
-        router.get("health") { request, _ in
+        addOpenRoutes(to: AuthorizedRoutes(router.group(), gateway: self))
+        let authentication = AuthenticationMiddleware(authenticator: authenticator)
+        addRoutes(to: AuthorizedRoutes(router.group().add(middleware: authentication), gateway: self))
+        InvocationRoutes(gateway: self).add(
+            to: AuthorizedRoutes(
+                router.group().add(middleware: TraceMiddleware()).add(middleware: authentication), gateway: self))
+        return router
+    }
+
+    /// For those who do not say who they are, too; who they are is not even looked at.
+    private func addOpenRoutes(to routes: AuthorizedRoutes) {
+        routes.get("health", .cluster(.readHealth)) { request, _ in
             request.query("verbose") == nil ? Response.text("Ok") : Response.json(status.healthJSON())
         }
-        router.get("metrics") { _, _ in await metricsText() }
-        let administrator = AuthenticationMiddleware(authenticator: authenticator, acceptsServices: false)
-        let system = router.group("system").add(middleware: administrator)
+        routes.get("metrics", .cluster(.readPrometheus)) { _, _ in await metricsText() }
+        // Tells itself who may ask: a service's token can come in four ways.
+        routes.get("system/services/:service/auth", .cluster(.askForAccess)) { request, context in
+            try ExposedRoutes(gateway: self).authorize(request, context)
+        }
+    }
+
+    private func addRoutes(to routes: AuthorizedRoutes) {
+        let system = routes.group("system")
         SystemRoutes(gateway: self).add(to: system)
         ServiceRoutes(gateway: self).add(to: system.group("services"))
         ExposedRoutes(gateway: self).add(to: system.group("services"))
-        // Tells itself who may ask: a service's token can come in four ways.
-        router.get("system/services/:service/auth") { request, context in
-            try ExposedRoutes(gateway: self).authorize(request, context)
-        }
         LogRoutes(gateway: self).add(to: system.group("logs"))
         BucketRoutes(gateway: self).add(to: system.group("buckets"))
         if let volumes { VolumeRoutes(desk: volumes).add(to: system.group("volumes")) }
         if let quotas { QuotaRoutes(desk: quotas).add(to: system.group("quotas")) }
-        ApusRoutes(gateway: self).add(to: router.group("apus/v1").add(middleware: administrator))
-        InvocationRoutes(gateway: self).add(
-            to: router.group().add(middleware: TraceMiddleware()).add(
-                middleware: AuthenticationMiddleware(authenticator: authenticator, acceptsServices: true))
-        )
-        return router
+        ApusRoutes(gateway: self).add(to: routes.group("apus/v1"))
+    }
+
+    /// The keys with which somebody reaches the object store as themselves.
+    func storeKeys(of principal: Principal) async throws -> S3Credentials? {
+        switch principal {
+        case .administrator:
+            S3Credentials(accessKey: description.s3AccessKey, secretKey: description.s3SecretKey)
+        case .user(let user): try await userKeys(user)
+        case .service, .anonymous: nil
+        }
+    }
+
+    /// Whose jobs somebody may see; `nil` for all.
+    func jobAudience(_ principal: Principal) -> JobAudience? {
+        if case .administrator = principal { return nil }
+        let services = catalog.all.filter { principal.may(.readAllJobs, $0.definition) }.map(\.name)
+        guard case .user(let user) = principal else { return JobAudience(services: Set(services), causer: nil) }
+        return JobAudience(services: Set(services), causer: user.id.text)
     }
 
     private func metricsText() async -> Response {

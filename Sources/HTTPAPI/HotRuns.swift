@@ -29,6 +29,7 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let runs: RunDispatcher
+    private let catalog: ServiceCatalog
     private let authenticator: Authenticator
     private let serverName: String
     private let metrics: RouteMetrics
@@ -46,12 +47,14 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
 
     init(
         runs: RunDispatcher,
+        catalog: ServiceCatalog,
         authenticator: Authenticator,
         serverName: String,
         metrics: RouteMetrics,
         now: @escaping @Sendable () -> Instant
     ) {
         self.runs = runs
+        self.catalog = catalog
         self.authenticator = authenticator
         self.serverName = serverName
         self.metrics = metrics
@@ -121,9 +124,9 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
         where head.headers.contains(name: name) { return nil }
         guard
             case .principal(let principal) = authenticator.authenticate(
-                authorization: head.headers.first(name: "authorization"))
+                authorization: head.headers.first(name: "authorization")),
+            let definition = catalog[service]?.definition, principal.may(.run, definition)
         else { return nil }
-        if case .service(let own) = principal, own != service { return nil }
         return Candidate(head: head, service: service, principal: principal.name)
     }
 

@@ -12,11 +12,15 @@ import Sandboxes
 struct ImageRoutes: Sendable {
     let gateway: Gateway
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get { _, _ in Response.json(.array(await gateway.images.all().flatMap(Self.json))) }
-        group.post { request, _ in try await add(request) }
-        group.put(":image") { request, context in upload(request, name: try Self.name(context)) }
-        group.delete(":image") { _, context in
+    func add(to routes: AuthorizedRoutes) {
+        routes.get("", .cluster(.listImages)) { _, _ in
+            Response.json(.array(await gateway.images.all().flatMap(Self.json)))
+        }
+        routes.post("", .cluster(.changeImages)) { request, _ in try await add(request) }
+        routes.put(":image", .cluster(.changeImages)) { request, context in
+            upload(request, name: try Self.name(context))
+        }
+        routes.delete(":image", .cluster(.changeImages)) { _, context in
             try await gateway.images.remove(try Self.name(context))
             return Response.empty(.noContent)
         }

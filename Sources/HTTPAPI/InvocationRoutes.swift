@@ -14,15 +14,13 @@ struct InvocationRoutes: Sendable {
 
     let gateway: Gateway
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.post("job/:service") { request, context in try await post(request, context) }
-        group.post("run/:service") { request, context in try await run(request, context) }
+    func add(to routes: AuthorizedRoutes) {
+        routes.post("job/:service", .service(.postJob)) { request, context in try await post(request, context) }
+        routes.post("run/:service", .service(.run)) { request, context in try await run(request, context) }
     }
 
-    /// - Throws: `TextError` 401 where a service's token opens another service, as OSCAR answers.
     private func service(_ context: APIContext) throws -> ServiceName {
         let name = try context.serviceName()
-        if case .service(let own) = context.principal, own != name { throw TextError(.unauthorized, "") }
         guard gateway.catalog[name] != nil else { throw TextError(.notFound, "there is no service \"\(name)\"") }
         return name
     }
@@ -43,8 +41,10 @@ struct InvocationRoutes: Sendable {
                 )
             }
         }
+        try await gateway.buckets.checkInput(of: event, by: context.principal)
         let job = try await gateway.jobs.post(
-            event, to: service, name: name, key: try request.idempotencyKey(), principal: context.principal.name)
+            event, to: service, name: name, key: try request.idempotencyKey()?.scoped(to: context.principal),
+            principal: context.principal.name)
         var response = Response.empty(.created)
         if let header = Self.jobNameHeader { response.headers[header] = job.name.text }
         if job.isKnown { response.headers.markReplayed() }
@@ -58,7 +58,9 @@ struct InvocationRoutes: Sendable {
         {
             return Self.response(answer)
         }
-        guard let key = try request.idempotencyKey() else { return try await run(request, service, context, key: nil) }
+        guard let key = try request.idempotencyKey()?.scoped(to: context.principal) else {
+            return try await run(request, service, context, key: nil)
+        }
         switch gateway.runKeys.begin(key, of: service) {
         case .new:
             do { return try await run(request, service, context, key: key) } catch {
@@ -100,15 +102,17 @@ struct InvocationRoutes: Sendable {
         let wantsBytes = MediaTypes.wantsBytes(request.headers[.accept])
         let start = ContinuousClock.now
         let answer: RunAnswer
-        let (gateway, body, principal) = (gateway, request.body, context.principal.name)
+        let (gateway, body, poster) = (gateway, request.body, context.principal)
         do {
             answer = try await ConnectionWatch.during(context.channel) {
                 let form: RunDispatcher.Form = wantsBytes ? .bytes : .oscar
                 guard let key else {
-                    return try await gateway.runs.run(service, body: body, form: form, principal: principal)
+                    return try await gateway.runs.run(
+                        service, body: body, form: form, principal: poster.name, poster: poster)
                 }
                 let digested = DigestedBody(body)
-                let answer = try await gateway.runs.run(service, body: digested, form: form, principal: principal)
+                let answer = try await gateway.runs.run(
+                    service, body: digested, form: form, principal: poster.name, poster: poster)
                 // An answer that cannot be read is not kept; who asks again is told so.
                 let kept = try? await answer.kept(atMost: RunKeys.largestAnswer)
                 gateway.runKeys.answered(key, of: service, digest: digested.digest.value, kept)

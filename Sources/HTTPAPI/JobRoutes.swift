@@ -11,14 +11,14 @@ struct JobRoutes: Sendable {
 
     let gateway: Gateway
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get(":job") { _, context in try await show(context) }
-        group.get(":job/log") { request, context in try await log(request, context) }
-        group.post(":job/cancel") { _, context in try await cancel(context) }
-        group.post(":job/retry") { _, context in try await retry(context) }
-        group.delete(":job") { _, context in try await purge(context) }
-        group.post("retry") { request, _ in try await retryAll(request) }
-        group.delete { request, _ in try await purgeAll(request) }
+    func add(to routes: AuthorizedRoutes) {
+        routes.get(":job", .job(.read)) { _, context in try await show(context) }
+        routes.get(":job/log", .job(.readLog)) { request, context in try await log(request, context) }
+        routes.post(":job/cancel", .job(.cancel)) { _, context in try await cancel(context) }
+        routes.post(":job/retry", .job(.retry)) { _, context in try await retry(context) }
+        routes.delete(":job", .job(.remove)) { _, context in try await purge(context) }
+        routes.post("retry", .cluster(.changeJobs)) { request, context in try await retryAll(request, context) }
+        routes.delete("", .cluster(.changeJobs)) { request, context in try await purgeAll(request, context) }
     }
 
     private func show(_ context: APIContext) async throws -> Response {
@@ -69,14 +69,16 @@ struct JobRoutes: Sendable {
     // MARK: Many
 
     /// Answers how many it were; more may be left, until it answers 0.
-    private func retryAll(_ request: Request) async throws -> Response {
+    private func retryAll(_ request: Request, _ context: APIContext) async throws -> Response {
         var filter = try filter(request)
+        filter.audience = gateway.jobAudience(context.principal)
         filter.limit = min(filter.limit, Self.batch)
         return .json(.object(["jobs": .integer(try await gateway.jobs.sendAgain(filter))]))
     }
 
-    private func purgeAll(_ request: Request) async throws -> Response {
-        let filter = try filter(request)
+    private func purgeAll(_ request: Request, _ context: APIContext) async throws -> Response {
+        var filter = try filter(request)
+        filter.audience = gateway.jobAudience(context.principal)
         return .json(.object(["jobs": .integer(try await gateway.jobs.purge(filter))]))
     }
 

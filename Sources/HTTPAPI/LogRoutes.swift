@@ -11,11 +11,11 @@ struct LogRoutes: Sendable {
 
     let gateway: Gateway
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get(":service") { request, context in try await list(request, context) }
-        group.delete(":service") { request, context in try await removeAll(request, context) }
-        group.get(":service/:job") { request, context in try await log(request, context) }
-        group.delete(":service/:job") { _, context in try await remove(context) }
+    func add(to routes: AuthorizedRoutes) {
+        routes.get(":service", .service(.listJobs)) { request, context in try await list(request, context) }
+        routes.delete(":service", .service(.removeJobs)) { request, context in try await removeAll(request, context) }
+        routes.get(":service/:job", .service(.listJobs)) { request, context in try await log(request, context) }
+        routes.delete(":service/:job", .service(.removeJobs)) { _, context in try await remove(context) }
     }
 
     private func service(_ context: APIContext) throws -> ServiceName {
@@ -26,6 +26,7 @@ struct LogRoutes: Sendable {
 
     private func list(_ request: Request, _ context: APIContext) async throws -> Response {
         var filter = JobFilter(service: try service(context), limit: Self.pageSize)
+        filter.audience = gateway.jobAudience(context.principal)
         if let page = request.query("page"), !page.isEmpty {
             guard let before = Int64(page) else {
                 throw TextError(.badRequest, "page: not a token of an earlier answer")
@@ -57,13 +58,17 @@ struct LogRoutes: Sendable {
     }
 
     private func removeAll(_ request: Request, _ context: APIContext) async throws -> Response {
-        try await gateway.jobs.removeAll(of: try service(context), includingUnsuccessful: request.flag("all"))
+        try await gateway.jobs.removeAll(
+            of: try service(context), includingUnsuccessful: request.flag("all"),
+            audience: gateway.jobAudience(context.principal))
         return Response.empty(.noContent)
     }
 
     private func remove(_ context: APIContext) async throws -> Response {
         do {
-            try await gateway.jobs.remove(try context.jobName(), of: try service(context))
+            let (name, service) = (try context.jobName(), try service(context))
+            try context.require(.remove, try await gateway.jobs.job(name, of: service).record, in: gateway.catalog)
+            try await gateway.jobs.remove(name, of: service)
         } catch let error as ClusterError where error.code == .notFound {
             throw TextError(.notFound, "")
         }
@@ -73,9 +78,9 @@ struct LogRoutes: Sendable {
     private func log(_ request: Request, _ context: APIContext) async throws -> Response {
         let records: LogRecords
         do {
-            records = try await gateway.jobs.log(
-                try context.jobName(), of: try service(context), follow: request.flag("follow")
-            )
+            let (name, service) = (try context.jobName(), try service(context))
+            try context.require(.readLog, try await gateway.jobs.job(name, of: service).record, in: gateway.catalog)
+            records = try await gateway.jobs.log(name, of: service, follow: request.flag("follow"))
         } catch let error as ClusterError where error.code == .notFound {
             throw TextError(.notFound, "")
         }

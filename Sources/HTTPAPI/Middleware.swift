@@ -98,15 +98,13 @@ struct CORSHeaders: RouterMiddleware {
     }
 }
 
-/// Decides who makes the request.
+/// Decides who makes the request; what that somebody may do is decided by `AuthorizedRoutes`.
 ///
-/// What fails here ends the request.
+/// Whoever presents what is not good is refused; who presents nothing is nobody in particular.
 struct AuthenticationMiddleware: RouterMiddleware {
     typealias Context = APIContext
 
     let authenticator: Authenticator
-    /// Whether a service's own token is enough.
-    let acceptsServices: Bool
 
     func handle(
         _ request: Request,
@@ -115,19 +113,11 @@ struct AuthenticationMiddleware: RouterMiddleware {
     ) async throws -> Response {
         var context = context
         switch authenticator.authenticate(authorization: request.headers[.authorization]) {
-        case .principal(let principal):
-            if case .service = principal, !acceptsServices { throw Self.unauthorized }
-            context.principal = principal
-        case .missing, .refused: throw Self.unauthorized
+        case .principal(let principal): context.principal = principal
+        case .missing: break
+        case .refused: throw Refusal.unauthorized
         }
         return try await next(request, context)
-    }
-
-    /// With an empty text, as OSCAR answers.
-    private static var unauthorized: TextError {
-        TextError(
-            .unauthorized, "", headers: [.wwwAuthenticate: "Basic realm=\"Authorization Required\""]
-        )
     }
 }
 

@@ -7,12 +7,12 @@ import StateStore
 struct PauseRoutes: Sendable {
     let gateway: Gateway
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.post(":service/pause") { _, context in
+    func add(to routes: AuthorizedRoutes) {
+        routes.post(":service/pause", .service(.pause)) { _, context in
             let name = try context.serviceName()
             return Self.answer(try await gateway.services.pause(name, principal: context.principal.name))
         }
-        group.post(":service/resume") { _, context in
+        routes.post(":service/resume", .service(.pause)) { _, context in
             let name = try context.serviceName()
             return Self.answer(try await gateway.services.resume(name, principal: context.principal.name))
         }

@@ -53,7 +53,9 @@ struct ProxyRouter: Sendable {
         guard case .principal(let principal) = authenticator.authenticate(authorization: authorization) else {
             return .answer(ServiceAccess.unauthorized(realm: ServiceAccess.administratorRealm))
         }
-        if case .service(let own) = principal, own != service.name { return .answer(ProxyAnswer(.unauthorized)) }
+        guard principal.may(.run, service.definition) else {
+            return .answer(ProxyAnswer(Refusal.of(.run, principal, service.definition)))
+        }
         return .forward(
             ProxyTarget(
                 service: service.name, route: .run, uri: Self.rooted(rest), prefix: "\(Self.run)\(service.name)",

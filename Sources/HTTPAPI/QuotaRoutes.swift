@@ -3,35 +3,20 @@ import HTTPTypes
 import Hummingbird
 import Model
 import ObjectEngine
-import S3Wire
 import Scheduling
 
 /// `/system/quotas/user` (oscar-api.md section 9.3).
 struct QuotaRoutes: Sendable {
     let desk: QuotaDesk
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get("user") { _, context in try await own(context) }
-        group.get("user/:uid") { _, context in
-            try Self.requireAdministrator(context)
-            let user = try Self.user(context)
+    func add(to routes: AuthorizedRoutes) {
+        routes.get("user", .cluster(.readOneself)) { _, context in try await own(context) }
+        routes.get("user/:user", .user(.readQuota)) { _, context in
+            let user = try context.userID()
             return Response.json(Self.json(user, try await desk.account(of: user.text)))
         }
-        group.put("user/:uid") { request, context in
-            try Self.requireAdministrator(context)
-            return try await change(request, try Self.user(context))
-        }
-    }
-
-    /// Who may see and set the quotas of others.
-    private static func requireAdministrator(_ context: APIContext) throws {
-        guard case .administrator = context.principal else { throw TextError(.forbidden, "forbidden") }
-    }
-
-    private static func user(_ context: APIContext) throws -> UserID {
-        let text = try context.parameters.require("uid")
-        do { return try UserID(PercentEncoding.decoded(text) ?? text) } catch {
-            throw TextError(.badRequest, "\(error)")
+        routes.put("user/:user", .user(.changeQuota)) { request, context in
+            try await change(request, try context.userID())
         }
     }
 

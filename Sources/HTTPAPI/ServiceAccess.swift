@@ -21,10 +21,12 @@ struct ServiceAccess: Sendable {
     let service: ServiceName
     let token: String
     let isForward: Bool
+    private let protected: ProtectedService
 
     init(_ definition: ServiceDefinition) {
         service = definition.name
         token = definition.token
+        protected = definition.protected
         isForward = definition.expose.authType == "forward"
     }
 
@@ -37,6 +39,10 @@ struct ServiceAccess: Sendable {
         let authorization = head.headers.first(name: "authorization")
         guard isForward else {
             if isBasic(authorization) { return .granted(cookie: nil) }
+            // A user who may see the token need not send it.
+            if Self.isBearer(authorization), may(.readCredentials, authorization, authenticator) {
+                return .granted(cookie: nil)
+            }
             return .refused(Self.unauthorized(realm: service.text))
         }
         let isSecure = head.headers.first(name: "x-forwarded-proto") == "https"
@@ -45,11 +51,20 @@ struct ServiceAccess: Sendable {
             return .granted(cookie: carrier == .cookie ? nil : cookie(isSecure: isSecure))
         case .wrong: return .refused(ProxyAnswer(.unauthorized))
         case .nothing:
-            if case .principal(.administrator) = authenticator.authenticate(authorization: authorization) {
-                return .granted(cookie: nil)
-            }
+            if may(.reachExposed, authorization, authenticator) { return .granted(cookie: nil) }
             return .refused(Self.unauthorized(realm: Self.administratorRealm))
         }
+    }
+
+    private func may(
+        _ action: Action.OfService,
+        _ authorization: String?,
+        _ authenticator: Authenticator
+    ) -> Bool {
+        guard case .principal(let principal) = authenticator.authenticate(authorization: authorization) else {
+            return false
+        }
+        return principal.may(action, protected)
     }
 
     // MARK: Basic
@@ -104,11 +119,14 @@ struct ServiceAccess: Sendable {
 
     private func isToken(_ text: Substring) -> Bool { !token.isEmpty && Secret.matches(text, token) }
 
+    private static func isBearer(_ authorization: String?) -> Bool {
+        guard let authorization else { return false }
+        return authorization.utf8.count > 7 && authorization.prefix(7).lowercased() == "bearer "
+    }
+
     /// The bearer's value where it has the length of a token.
     private static func bearer(_ authorization: String?) -> Substring? {
-        guard let authorization, authorization.utf8.count > 7, authorization.prefix(7).lowercased() == "bearer " else {
-            return nil
-        }
+        guard let authorization, isBearer(authorization) else { return nil }
         let value = authorization.dropFirst(7).drop { $0 == " " }
         return value.utf8.count == ServiceToken.length ? value : nil
     }

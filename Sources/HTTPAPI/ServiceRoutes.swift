@@ -6,15 +6,12 @@ import Model
 struct ServiceRoutes: Sendable {
     let gateway: Gateway
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get { request, _ in
-            let includesDeployment = Self.includesDeployment(request)
-            return Response.json(.array(gateway.catalog.all.map { json($0, includesDeployment: includesDeployment) }))
-        }
-        group.post { request, context in try await create(request, context) }
-        group.put { request, _ in try await update(request) }
-        group.get(":service") { request, context in try get(request, context) }
-        group.delete(":service") { request, context in try await remove(request, context) }
+    func add(to routes: AuthorizedRoutes) {
+        routes.get("", .cluster(.listServices)) { request, context in list(request, context) }
+        routes.post("", .cluster(.createService)) { request, context in try await create(request, context) }
+        routes.put("", .cluster(.updateServices)) { request, context in try await update(request, context) }
+        routes.get(":service", .service(.read)) { request, context in try get(request, context) }
+        routes.delete(":service", .service(.delete)) { request, context in try await remove(request, context) }
     }
 
     /// `include` is a list of words, of which OSCAR knows one.
@@ -22,23 +19,36 @@ struct ServiceRoutes: Sendable {
         request.query("include")?.split(separator: ",").contains("deployment") ?? false
     }
 
-    private func json(_ service: RegisteredService, includesDeployment: Bool) -> JSONValue {
+    private func list(_ request: Request, _ context: APIContext) -> Response {
+        let includesDeployment = Self.includesDeployment(request)
+        let visible = gateway.catalog.all.filter { context.principal.may(.read, $0.definition) }
+        return .json(.array(visible.map { json($0, context, includesDeployment: includesDeployment) }))
+    }
+
+    private func json(_ service: RegisteredService, _ context: APIContext, includesDeployment: Bool) -> JSONValue {
         let deployment = includesDeployment ? ExposedRoutes(gateway: gateway).deployment(of: service) : nil
+        let isKeeper = context.principal.may(.readCredentials, service.definition)
         let definition = service.definition.json(
-            for: .keeper, clusterStore: gateway.description.store, deployment: deployment.map { .object($0) },
+            for: isKeeper ? .keeper : .viewer, clusterStore: gateway.description.store,
+            deployment: deployment.map { .object($0) },
             volumeStatus: gateway.volumes?.status(of: service) ?? .object(["enabled": false]))
         return PauseRoutes.add(service.pause, to: definition)
     }
 
     private func create(_ request: Request, _ context: APIContext) async throws -> Response {
-        // OSCAR calls the administrator's services so, whatever the administrator's name is.
-        try await gateway.services.create(try await request.json(), owner: "cluster_admin")
+        try await gateway.services.create(try await request.json(), by: context.principal)
         return Response.empty(.created)
     }
 
-    private func update(_ request: Request) async throws -> Response {
+    private func update(_ request: Request, _ context: APIContext) async throws -> Response {
+        let json = try await request.json()
+        if let text = json.objectValue?.value(ignoringCase: "name")?.stringValue, let name = try? ServiceName(text),
+            let service = gateway.catalog[name]
+        {
+            try context.require(.update, service)
+        }
         do {
-            try await gateway.services.update(try await request.json())
+            try await gateway.services.update(json, by: context.principal)
         } catch let error as ClusterError where error.code == .notFound {
             throw TextError(.notFound, "")
         }
@@ -47,7 +57,7 @@ struct ServiceRoutes: Sendable {
 
     private func get(_ request: Request, _ context: APIContext) throws -> Response {
         guard let service = gateway.catalog[try context.serviceName()] else { throw TextError(.notFound, "") }
-        return .json(json(service, includesDeployment: Self.includesDeployment(request)))
+        return .json(json(service, context, includesDeployment: Self.includesDeployment(request)))
     }
 
     private func remove(_ request: Request, _ context: APIContext) async throws -> Response {

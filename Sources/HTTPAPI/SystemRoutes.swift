@@ -2,16 +2,17 @@ import Cluster
 import HTTPTypes
 import Hummingbird
 import Model
+import S3Wire
 
 /// `/system/info`, `/system/config`, `/system/status` (oscar-api.md sections 3 and 9.1).
 struct SystemRoutes: Sendable {
     let gateway: Gateway
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get("info") { _, _ in Response.json(info) }
-        group.get("config") { _, _ in Response.json(config) }
-        group.put("config") { request, _ in try await setConfig(request) }
-        group.get("status") { _, _ in Response.json(try await gateway.status.json()) }
+    func add(to routes: AuthorizedRoutes) {
+        routes.get("info", .cluster(.readInfo)) { _, _ in Response.json(info) }
+        routes.get("config", .cluster(.readConfig)) { _, context in Response.json(try await config(context)) }
+        routes.put("config", .cluster(.changeConfig)) { request, _ in try await setConfig(request) }
+        routes.get("status", .cluster(.readStatus)) { _, _ in Response.json(try await gateway.status.json()) }
     }
 
     private var info: JSONValue {
@@ -23,8 +24,10 @@ struct SystemRoutes: Sendable {
         ])
     }
 
-    private var config: JSONValue {
+    /// With the keys of whoever asks, which are empty where they have none.
+    private func config(_ context: APIContext) async throws -> JSONValue {
         let description = gateway.description
+        let keys = try await gateway.storeKeys(of: context.principal)
         return .object([
             "config": .object([
                 "name": "oscar", "namespace": "oscar", "services_namespace": "oscar-svc",
@@ -35,7 +38,7 @@ struct SystemRoutes: Sendable {
             ]),
             "minio_provider": .object([
                 "endpoint": .string(description.store.endpoint), "verify": .bool(description.store.verify),
-                "access_key": .string(description.s3AccessKey), "secret_key": .string(description.s3SecretKey),
+                "access_key": .string(keys?.accessKey ?? ""), "secret_key": .string(keys?.secretKey ?? ""),
                 "region": .string(description.store.region),
             ]),
             "allowed_image_repositories": .strings(gateway.allowedImages.list),

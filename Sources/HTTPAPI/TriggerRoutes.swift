@@ -19,20 +19,22 @@ package struct TriggerDesks: Sendable {
 struct TriggerRoutes: Sendable {
     let gateway: Gateway
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get("schedules") { request, _ in try await schedules(request) }
-        let backfills = group.group("services/:service/backfills")
-        backfills.get { _, context in
+    func add(to routes: AuthorizedRoutes) {
+        routes.get("schedules", .cluster(.listSchedules)) { request, context in
+            try await schedules(request, context)
+        }
+        let backfills = routes.group("services/:service/backfills")
+        backfills.get("", .service(.readBackfills)) { _, context in
             let found = try await gateway.triggers.backfills.backfills(of: try context.serviceName())
             return Response.json(.object(["backfills": .array(found.map(Self.json))]))
         }
-        backfills.post { request, context in try await begin(request, context) }
-        backfills.get(":id") { _, context in
+        backfills.post("", .service(.changeBackfills)) { request, context in try await begin(request, context) }
+        backfills.get(":id", .service(.readBackfills)) { _, context in
             let found = try await gateway.triggers.backfills.backfill(
                 try Self.id(context), of: try context.serviceName())
             return Response.json(Self.json(found))
         }
-        backfills.delete(":id") { _, context in
+        backfills.delete(":id", .service(.changeBackfills)) { _, context in
             let found = try await gateway.triggers.backfills.cancel(
                 try Self.id(context), of: try context.serviceName())
             return Response.json(Self.json(found))
@@ -41,12 +43,15 @@ struct TriggerRoutes: Sendable {
 
     // MARK: Schedules
 
-    private func schedules(_ request: Request) async throws -> Response {
+    private func schedules(_ request: Request, _ context: APIContext) async throws -> Response {
         var name: ServiceName?
         if let text = request.query("service"), !text.isEmpty {
             do { name = try ServiceName(text) } catch { throw TextError(.badRequest, "service: \(error)") }
         }
-        let views = try await gateway.triggers.schedules.schedules(of: name)
+        if let name, let service = gateway.catalog[name] { try context.require(.readSchedules, service) }
+        let views = try await gateway.triggers.schedules.schedules(of: name).filter { view in
+            gateway.catalog[view.service].map { context.principal.may(.readSchedules, $0.definition) } ?? false
+        }
         return .json(.object(["schedules": .array(views.map(Self.json))]))
     }
 
@@ -93,6 +98,9 @@ struct TriggerRoutes: Sendable {
         let bucket: BucketName
         do { bucket = try BucketName(try text("bucket")) } catch let error as NameError {
             throw TextError(.badRequest, "bucket: \(error)")
+        }
+        guard try await gateway.buckets.allows(context.principal, .list, bucket, from: context.remoteAddress) else {
+            throw Refusal.of(.list, context.principal)
         }
         let prefix = try text("prefix")
         var since: Instant?

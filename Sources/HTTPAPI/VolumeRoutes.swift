@@ -11,25 +11,26 @@ import StateStore
 struct VolumeRoutes: Sendable {
     let desk: VolumeDesk
 
-    func add(to group: RouterGroup<APIContext>) {
-        group.get { request, context in
+    func add(to routes: AuthorizedRoutes) {
+        routes.get("", .cluster(.listVolumes)) { request, context in
             let owner = try Self.owner(request, context)
             let views = owner.map(desk.all(of:)) ?? desk.all()
             return Response.json(.array(views.map(Self.json)))
         }
-        group.post { request, context in try await create(request, context) }
-        group.get(":volume") { request, context in
+        routes.post("", .cluster(.createVolume)) { request, context in try await create(request, context) }
+        routes.get(":volume", .volume(.read)) { request, context in
             Response.json(Self.json(try desk.volume(Self.name(context), of: try Self.ownerOfOne(request, context))))
         }
         // Ours: OSCAR's volumes keep their size.
-        group.put(":volume") { request, context in try await resize(request, context) }
-        group.delete(":volume") { request, context in
+        routes.put(":volume", .volume(.use)) { request, context in try await resize(request, context) }
+        routes.delete(":volume", .volume(.delete)) { request, context in
             try await desk.remove(try Self.name(context), owner: try Self.ownerOfOne(request, context))
             return Response.empty(.noContent)
         }
     }
 
     // MARK: Rights
+    // A user comes to no volumes but those of the same owner, whatever the request says.
 
     /// Whose volumes a request is about; the administrator can name anybody's with `owner`, and everybody's with `owner=*`, which is
     /// `nil` here.

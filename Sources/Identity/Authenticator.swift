@@ -53,7 +53,8 @@ package struct Authenticator: Sendable {
     /// The secret and the principal of an S3 access key; `nil` for an unknown key.
     package func secret(forAccessKey accessKey: String) -> (secret: String, principal: Principal)? {
         guard Secret.matches(accessKey, credentials.s3AccessKey) else {
-            return userForAccessKey(accessKey).map { ($0.secret, .user($0.user)) }
+            guard let known = userForAccessKey(accessKey), isOwnName(known.user) else { return nil }
+            return (known.secret, .user(known.user))
         }
         return (credentials.s3SecretKey, .administrator(name: credentials.username))
     }
@@ -70,9 +71,17 @@ package struct Authenticator: Sendable {
         return .principal(.administrator(name: credentials.username))
     }
 
+    /// Owners and causers are kept by name: nobody else may have the administrator's.
+    private func isOwnName(_ user: User) -> Bool { user.id.text != credentials.username }
+
     private func bearer(_ token: Substring) -> Decision {
         guard ServiceToken.isWellFormed(token) else {
-            if let user = userForToken(String(token)) { return .principal(.user(user)) }
+            if let user = userForToken(String(token)) {
+                guard isOwnName(user) else {
+                    return .refused(reason: "the user is called as the administrator of this cluster is")
+                }
+                return .principal(.user(user))
+            }
             return .refused(reason: "the bearer token is not the token of a service (64 hexadecimal digits)")
         }
         guard let service = serviceForToken(String(token)) else {

@@ -21,5 +21,15 @@ package struct IdempotencyKey: Sendable, Hashable, CustomStringConvertible {
         text = String(decoding: bytes, as: UTF8.self)
     }
 
+    private init(unchecked text: String) { self.text = text }
+
+    /// The key as a user's own: what another user calls a request is another request.
+    ///
+    /// The administrator's and services' keys stay as they are.
+    package func scoped(to principal: Principal) -> IdempotencyKey {
+        guard case .user(let user) = principal else { return self }
+        return IdempotencyKey(unchecked: "\(user.id)\u{1}\(text)")
+    }
+
     package var description: String { text }
 }

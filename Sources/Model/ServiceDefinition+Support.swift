@@ -27,7 +27,6 @@ extension ServiceDefinition {
                 expose.isExposed && expose.nodePorts.contains { $0 != 0 }, "expose.nodePort",
                 "ports on the machine; leave it out and use /system/services/\(name)/exposed/"
             ),
-            (!virtualOrganisation.isEmpty, "vo", "virtual organisations"),
             (!interLinkNode.isEmpty, "interlink_node_name", "interLink nodes"),
             (isolationLevel == .user, "isolation_level", "USER isolation"),
             (

@@ -4,9 +4,12 @@ package struct UserID: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// In bytes (OpenID Connect Core 1.0, section 2).
     package static let maximumLength = 255
 
+    /// What stands for the administrator, or for nobody, where owners and principals are named.
+    package static let reserved: Set<String> = ["cluster_admin", "oscar", "anonymous"]
+
     package let text: String
 
-    /// - Throws: `NameError` for an empty or too long name, and one with control characters.
+    /// - Throws: `NameError` for an empty or too long name, one with control characters, and one that is reserved.
     package init(_ text: some StringProtocol) throws(NameError) {
         guard (1...Self.maximumLength).contains(text.utf8.count) else {
             throw NameError(
@@ -14,6 +17,9 @@ package struct UserID: Sendable, Hashable, Comparable, CustomStringConvertible {
         }
         guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
             throw NameError(message: "a user's name must not have control characters")
+        }
+        guard !Self.reserved.contains(String(text)) else {
+            throw NameError(message: "the name \"\(text)\" stands for somebody else here; no user can have it")
         }
         self.text = String(text)
     }

@@ -1,3 +1,5 @@
+package import Model
+
 /// A document about a bucket that the store keeps for others and does not read.
 package enum BucketSetting: String, Sendable, CaseIterable {
     /// Who may do what: a policy in JSON.
@@ -21,6 +23,8 @@ package enum BucketSetting: String, Sendable, CaseIterable {
     case expiryEvents
     /// The region that its maker asked for.
     case location
+    /// With whom the owner shares it.
+    case sharing
 }
 
 /// What requests ask of a bucket again and again; a value of one moment.
@@ -30,4 +34,7 @@ package struct BucketFacts: Sendable {
     /// Another number for every change, unique as long as the store is open: who keeps something derived from
     /// the settings sees by it whether that still holds.
     package let revision: Int
+
+    /// Whose it is, and with whom it is shared.
+    package var sharing: Sharing { Sharing(owner: owner, document: settings[.sharing]) }
 }

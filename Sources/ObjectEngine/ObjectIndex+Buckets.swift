@@ -46,6 +46,11 @@ extension ObjectIndex {
         guard database.changesCount > 0 else { throw ObjectStoreError.noSuchBucket(name) }
     }
 
+    func setOwner(_ owner: String, of name: BucketName) throws {
+        try execute("UPDATE buckets SET owner = ? WHERE name = ?", [owner, name.text])
+        guard database.changesCount > 0 else { throw ObjectStoreError.noSuchBucket(name) }
+    }
+
     func setVersioning(_ versioning: Versioning, of name: BucketName) throws {
         try execute("UPDATE buckets SET versioning = ? WHERE name = ?", [versioning.rawValue, name.text])
         guard database.changesCount > 0 else { throw ObjectStoreError.noSuchBucket(name) }

@@ -33,6 +33,14 @@ extension ObjectStore {
         try await write { try $0.set(documents, of: name) }
     }
 
+    /// Gives a bucket another owner.
+    ///
+    /// - Throws: `noSuchBucket`, `storageFull`, `io`, `closed`.
+    package func setOwner(_ owner: String, of name: BucketName) async throws(ObjectStoreError) {
+        defer { bucketFacts.forget(name) }
+        try await write { try $0.setOwner(owner, of: name) }
+    }
+
     /// The buckets that have such a setting, ordered by name, with its document.
     ///
     /// - Throws: `io`, `closed`.

@@ -11,24 +11,16 @@ struct BucketRules: Sendable {
 
     /// - Throws: `S3Error` with `internalError` where a document cannot be read: then nobody is let in by mistake.
     init(_ facts: BucketFacts, of bucket: BucketName) throws(S3Error) {
-        func document<T>(
-            _ setting: BucketSetting,
-            _ parse: ([UInt8]) throws(S3Error) -> T
-        ) throws(S3Error) -> T? {
-            guard let text = facts.settings[setting] else { return nil }
-            do throws(S3Error) {
-                return try parse(Array(text.utf8))
-            } catch {
-                throw S3Error(.internalError, cause: error)
-            }
+        access = try AccessRules(
+            of: bucket, sharing: facts.sharing, policy: facts.settings[.policy],
+            publicAccessBlock: facts.settings[.publicAccessBlock], ownership: facts.settings[.ownership],
+            accessControl: facts.settings[.accessControl])
+        guard let text = facts.settings[.cors] else { return }
+        do throws(S3Error) {
+            crossOrigin = try CrossOriginConfiguration(parsing: Array(text.utf8))
+        } catch {
+            throw S3Error(.internalError, cause: error)
         }
-        access.policy = try document(.policy) { (bytes) throws(S3Error) in
-            try BucketPolicy(parsing: bytes, bucket: bucket.text)
-        }
-        access.publicAccess = try document(.publicAccessBlock, PublicAccessBlock.init(parsing:)) ?? PublicAccessBlock()
-        access.ownership = try document(.ownership, ObjectOwnership.init(parsing:))
-        access.accessControl = facts.settings[.accessControl].flatMap(CannedAccessControl.init(rawValue:)) ?? .private
-        crossOrigin = try document(.cors, CrossOriginConfiguration.init(parsing:))
     }
 }
 

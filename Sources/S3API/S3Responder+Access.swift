@@ -13,6 +13,11 @@ extension S3Responder {
     func authorise(_ operation: S3Operation, _ exchange: S3Exchange) async throws {
         let hasPolicy = exchange.facts?.settings[.policy] != nil
         if exchange.isByAdministrator, !hasPolicy, !operation.hasSource { return }
+        if case .bucket(.create, _) = operation, exchange.facts == nil {
+            // For a bucket that is about to be made there are no rules yet.
+            guard exchange.proof.principal.may(.createBucket) else { throw S3Error(.accessDenied) }
+            return
+        }
         try await require(operation.needs(exchange.request), exchange)
         guard !exchange.isByAdministrator else { return }
         switch operation {
@@ -21,7 +26,7 @@ extension S3Responder {
         case .bucket(.deleteObjects, _):
             // Each key is judged by itself; without a policy there is no need to read which ones.
             guard exchange.facts != nil else { throw S3Error(.noSuchBucket) }
-            guard hasPolicy else { throw S3Error(.accessDenied) }
+            guard hasPolicy || exchange.proof.principal.may(.listBuckets) else { throw S3Error(.accessDenied) }
         default: break
         }
     }
@@ -37,11 +42,12 @@ extension S3Responder {
     ///
     /// - Throws: `S3Error` with `noSuchBucket`, and as `BucketRules`; as `ObjectStore.facts`.
     func allows(_ need: AccessNeed, _ exchange: S3Exchange) async throws -> Bool {
-        guard let bucket = need.bucket, let facts = try await facts(of: bucket, exchange) else {
-            // What there is no bucket for, only administrators do; what they cannot do, the operation says.
-            guard need.bucket != nil, need.action != .createBucket, !exchange.isByAdministrator else {
-                return exchange.isByAdministrator
-            }
+        guard let bucket = need.bucket else { return exchange.proof.principal.may(.listBuckets) }
+        // Whether there is one of that name already, and whose, the operation says.
+        if need.action == .createBucket { return exchange.proof.principal.may(.createBucket) }
+        guard let facts = try await facts(of: bucket, exchange) else {
+            // What they cannot do where there is no bucket, the operation tells administrators.
+            guard !exchange.isByAdministrator else { return true }
             throw S3Error(.noSuchBucket)
         }
         return try await allows(need, in: bucket, facts, exchange) {

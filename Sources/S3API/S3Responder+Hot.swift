@@ -12,7 +12,7 @@ struct HotAnswer {
 }
 
 extension S3Responder {
-    /// What an administrator who asks for an object gets, where all of it is in memory.
+    /// What an administrator, or a user by the bucket's sharing, who asks for an object gets, where all of it is in memory.
     ///
     /// `nil` for everything else, also for what is to be refused: that goes the long way, which says why. What is
     /// answered here is what the long way would answer; it waits for nothing, and no task takes it.
@@ -28,7 +28,8 @@ extension S3Responder {
             operation == .get || operation == .head,
             let facts = store.knownFacts(of: bucket), facts.settings.isSilentOnReads,
             let found = store.hotObject(key, in: bucket), operation == .head || found.isInMemory,
-            case .administrator = try? authentication.authenticate(request).principal,
+            let principal = try? authentication.authenticate(request).principal,
+            principal.mayReadHot(facts, of: bucket, rulesCache),
             (try? Self.isWanted(found.record, request)) == true
         else { return nil }
         var content: ByteBuffer?
@@ -46,6 +47,17 @@ extension S3Responder {
         headers.add(name: "x-amz-request-id", value: RequestIDs.shared.next())
         metrics.answered(operation.rawValue, status: 200)
         return HotAnswer(head: HTTPResponseHead(version: .http1_1, status: .ok, headers: headers), content: content)
+    }
+}
+
+extension Principal {
+    /// Whether it may read what is in a bucket without a policy, by the same rules as on the long way.
+    fileprivate func mayReadHot(_ facts: BucketFacts, of bucket: BucketName, _ cache: BucketRulesCache) -> Bool {
+        switch self {
+        case .administrator: true
+        case .user: (try? cache.rules(facts, of: bucket)).map { may(.readObject, $0.access.sharing) } ?? false
+        case .service, .anonymous: false
+        }
     }
 }
 

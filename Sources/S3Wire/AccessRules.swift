@@ -15,6 +15,8 @@ package struct AccessRules: Sendable {
     package var accessControl = CannedAccessControl.private
     package var publicAccess = PublicAccessBlock()
     package var ownership: ObjectOwnership?
+    /// Whose the bucket is, and with whom it is shared.
+    package var sharing = Sharing(owner: "")
 
     package init() {}
 
@@ -23,18 +25,24 @@ package struct AccessRules: Sendable {
 
     /// Who may do what: the one place where that is decided.
     ///
-    /// The administrator may do everything but what the policy denies; nothing keeps the administrator from the policy
-    /// itself, as in S3 the root of the account that owns the bucket. Others may do what the policy or the bucket's
-    /// list allows them. Nobody may do what the policy denies.
+    /// The administrator may do everything but what the policy denies. Users may do what the table of actions gives them,
+    /// as owners of the bucket or as those with whom it is shared. Beside that, everybody may do what the policy or the
+    /// bucket's list allows them; but a policy cannot give the policy itself away. Nobody may do what the policy denies;
+    /// only from the policy itself it keeps neither administrator nor owner, as in S3 the root of the account.
     package func verdict(on request: AccessRequest, by principal: Principal) -> Verdict {
         let stated = policy?.verdict(on: request, by: principal) ?? .undecided
         if case .administrator = principal {
             return stated == .denied && !request.action.isOfPolicy ? .denied : .allowed
         }
+        let isInTable = request.action.inTable.map { principal.may($0, sharing) } ?? false
+        if request.action.isOfPolicy, isInTable { return .allowed }
         switch stated {
         case .denied: return .denied
+        case .allowed where request.action.changesPolicy: return .undecided
         case .allowed where principal != .anonymous || !ignoresPolicy: return .allowed
-        case .allowed, .undecided: return allows(accessControl.asBucket, request, by: principal) ? .allowed : .undecided
+        case .allowed, .undecided:
+            if isInTable { return .allowed }
+            return allows(accessControl.asBucket, request, by: principal) ? .allowed : .undecided
         }
     }
 

@@ -112,6 +112,9 @@ package enum S3Action: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// Whether it changes the policy: then a policy cannot allow it to others.
+    package var changesPolicy: Bool { self == .putBucketPolicy || self == .deleteBucketPolicy }
+
     /// The actions that a pattern such as `s3:Get*` names; case does not count.
     package static func matching(_ pattern: String) -> Set<S3Action> {
         if pattern == "*" { return Set(allCases) }

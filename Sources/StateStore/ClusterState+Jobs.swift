@@ -9,6 +9,8 @@ package struct JobFilter: Sendable, Hashable {
     package var before: Int64?
     /// Only jobs that ended then or later.
     package var endedSince: Instant?
+    /// Only jobs that these may see; all where `nil`.
+    package var audience: JobAudience?
     package var limit: Int
 
     package init(
@@ -44,6 +46,11 @@ package struct JobFilter: Sendable, Hashable {
         if let endedSince {
             conditions.append("finished >= ?")
             arguments += [endedSince.nanoseconds]
+        }
+        if let audience {
+            let (sql, values) = audience.condition
+            conditions.append(sql)
+            arguments += values
         }
         return (conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "), arguments)
     }
@@ -92,23 +99,29 @@ extension ClusterState {
 
     /// Removes ended jobs of a service, the oldest first, at most so many at once; answers their names.
     ///
-    /// - Parameter states: which ended states to remove.
+    /// - Parameters:
+    ///   - states: which ended states to remove.
+    ///   - audience: only jobs that these may see; all where `nil`.
     package func deleteEnded(
         of service: ServiceName,
         states: Set<JobState>,
+        audience: JobAudience? = nil,
         limit: Int
     ) async throws(StateStoreError) -> [JobName] {
         try await write { database in
+            let visible = audience?.condition ?? ("1", [])
             let marks = states.map { _ in "?" }.joined(separator: ", ")
             let rows = try Row.fetchAll(
                 database,
                 sql: """
                     DELETE FROM job WHERE number IN (
                         SELECT number FROM job WHERE service = ? AND state IN (\(marks)) AND finished IS NOT NULL
+                            AND \(visible.0)
                         ORDER BY number LIMIT ?
                     ) RETURNING name
                     """,
-                arguments: StatementArguments([service.text]) + StatementArguments(states.map(\.rawValue)) + [limit]
+                arguments: StatementArguments([service.text]) + StatementArguments(states.map(\.rawValue))
+                    + visible.1 + [limit]
             )
             return try rows.map { try JobName($0["name"] as String) }
         }

@@ -12,6 +12,8 @@ package struct RoutedEvent: Sendable, Hashable {
         case folder = 3
         /// The inputs there ask for other kinds of events.
         case otherKind = 4
+        /// The owners of the services that have an input there may not read it.
+        case notReadable = 5
     }
 
     /// The object store's number.

@@ -126,6 +126,19 @@ struct BucketMountTests {
         }
     }
 
+    @Test func nobodyMountsWhatTheyMayNotRead() async throws {
+        try await ClusterFixture.serve { cluster in
+            _ = try await cluster.objects.createBucket(try BucketName("data"), owner: "ada")
+            func make(_ owner: String) async throws {
+                try await cluster.registry.create(
+                    ClusterFixture.definition("s", script: "true", more: Self.mount("data")), owner: owner)
+            }
+            let error = await #expect(throws: ClusterError.self) { try await make("bob") }
+            #expect(error?.code == .forbidden && error?.message.hasPrefix("mount: ") == true)
+            try await make("ada")
+        }
+    }
+
     @Test func otherStoragesAreRefusedByName() async throws {
         try await ClusterFixture.serve { cluster in
             let more = try JSONValue.parse(

@@ -121,9 +121,11 @@ struct QuotaEnforcementTests {
                 try await Self.create(cluster, "s", script: "true", input: ["source/in"], output: ["results/out"])
             }
             #expect(try await cluster.objects.buckets().isEmpty && cluster.catalog.all.isEmpty)
-            try await cluster.buckets.create(try BucketName("one"), owner: "ada", tags: [:])
+            try await cluster.buckets.create(
+                try BucketName("one"), by: Principal(owner: "ada"), visibility: nil, allowedUsers: [])
             await Self.expect(.forbidden, "allows 1 buckets") {
-                try await cluster.buckets.create(try BucketName("two"), owner: "ada", tags: [:])
+                try await cluster.buckets.create(
+                    try BucketName("two"), by: Principal(owner: "ada"), visibility: nil, allowedUsers: [])
             }
         }
     }

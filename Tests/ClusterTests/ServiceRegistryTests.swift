@@ -298,18 +298,22 @@ struct ServiceRegistryTests {
     func buckets() async throws {
         try await ClusterFixture.serve { cluster in
             let (name, other) = (try BucketName("inbox"), try BucketName("other"))
-            try await cluster.buckets.create(other, owner: "o", tags: ["visibility": "private"])
-            try await cluster.buckets.create(other, owner: "p", tags: ["visibility": "public"])
-            #expect(try await cluster.buckets.bucket(other).tags == ["visibility": "public"])
-            #expect(try await cluster.buckets.bucket(other).owner == "o")
+            let (owner, somebody) = (Principal(owner: "o"), Principal(owner: "p"))
+            try await cluster.buckets.create(other, by: owner, visibility: .private, allowedUsers: [])
+            try await cluster.buckets.create(other, by: owner, visibility: .public, allowedUsers: [])
+            #expect(
+                await code {
+                    try await cluster.buckets.create(other, by: somebody, visibility: .private, allowedUsers: [])
+                } == .alreadyExists)
+            #expect(try await cluster.buckets.bucket(other).sharing == Sharing(owner: "o", visibility: .public))
             try await cluster.registry.create(define(), owner: "o")
-            #expect(await code { try await cluster.buckets.remove(name) } == .forbidden)
+            #expect(await code { try await cluster.buckets.remove(name, by: owner) } == .forbidden)
             try await cluster.put("x", "a/b", in: "other")
             #expect(
                 try await cluster.buckets.objects(of: other, prefix: "a/", after: nil, limit: 10).objects.count == 1)
-            try await cluster.buckets.remove(other)
+            try await cluster.buckets.remove(other, by: owner)
             #expect(await code { _ = try await cluster.buckets.bucket(other) } == .notFound)
-            #expect(await code { try await cluster.buckets.remove(other) } == .notFound)
+            #expect(await code { try await cluster.buckets.remove(other, by: owner) } == .notFound)
             #expect(
                 await code { _ = try await cluster.buckets.objects(of: other, prefix: "", after: nil, limit: 1) }
                     == .notFound)

@@ -180,7 +180,7 @@ struct ServiceJSONTests {
         #expect(
             fields == [
                 "ephemeral_storage_request", "enable_gpu", "enable_sgx", "federation",
-                "image_pull_secrets", "expose.nodePort", "vo",
+                "image_pull_secrets", "expose.nodePort",
                 "interlink_node_name",
                 "isolation_level", "kserve", "output[2].storage_provider",
                 "output[4].storage_provider",
@@ -200,9 +200,6 @@ struct ServiceJSONTests {
         (
             #""storage_providers":{"rucio":{"r":{}}}"#,
             "storage_providers.rucio.r: this version of Apus does not support storages of the kind rucio"
-        ),
-        (
-            #""vo":"example""#, "vo: this version of Apus does not support virtual organisations"
         ),
     ])
     func saysSo(_ more: String, _ sentence: String) throws {
