@@ -83,9 +83,12 @@ extension ServiceDefinition {
     fileprivate var places: [(places: [StorageIO], field: String, actions: [S3Action])] {
         var notices: [StorageIO] = []
         if case .folder(let folder) = failureOutput { notices = [folder] }
+        let mounts = mount.map { [$0] } ?? []
+        let isReadOnly = mount?.isReadOnly ?? true
         return [
             (input, "input", [.listBucket, .getObject]), (output, "output", [.putObject]),
             (notices, "failure_output", [.putObject]),
+            (mounts, "mount", [.listBucket, .getObject] + (isReadOnly ? [] : [.putObject])),
         ]
     }
 }

@@ -161,6 +161,8 @@ package struct BucketDesk: Sendable {
         do { return try await work() } catch let error as ObjectStoreError {
             switch error.code {
             case .noSuchBucket: throw Self.noBucket(name?.text ?? "")
+            case .tooManyBuckets, .quotaExceeded:
+                throw ClusterError(code: .forbidden, message: error.message, cause: error)
             default: throw ClusterError(code: .failed, message: error.message, cause: error)
             }
         } catch let error as S3Error {

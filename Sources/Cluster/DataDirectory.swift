@@ -22,6 +22,8 @@ import Darwin
 ///     services/NAME/V/  script and configuration of version V of a service
 ///     work/             folders of invocations under way
 ///     instances/        folders of warm instances
+///     volumes/ID/data   the files of a volume
+///     mounts/SERVICE/   what services see of the buckets that they mount
 ///     deliveries/JOB/   results that wait for another cluster
 ///     events/           events of waiting jobs that are too large for the database
 ///     logs/SERVICE/     one log an attempt
@@ -39,6 +41,8 @@ package struct DataDirectory: Sendable {
     package var work: FilePath { root.appending("work") }
     /// On the file system of `work`: folders go from one to the other by renaming.
     package var instances: FilePath { root.appending("instances") }
+    package var volumes: FilePath { root.appending("volumes") }
+    package var mounts: FilePath { root.appending("mounts") }
     package var deliveries: FilePath { root.appending("deliveries") }
     package var events: FilePath { root.appending("events") }
     package var logs: FilePath { root.appending("logs") }
@@ -78,7 +82,7 @@ package struct DataDirectory: Sendable {
         if try !Self.checkVersion(root) {
             try Folder.writeDurably(root.appending("VERSION"), "\(Self.version)\n", mode: 0o600)
         }
-        for folder in [objects, images, services, work, instances, deliveries, events, logs] {
+        for folder in [objects, images, services, work, instances, volumes, mounts, deliveries, events, logs] {
             try Folder.make(folder, mode: 0o700)
         }
     }

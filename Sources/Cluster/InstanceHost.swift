@@ -36,6 +36,8 @@ package final class InstanceHost: Sendable {
     /// For programs that answer requests.
     let httpClient: HTTPClient
     let now: @Sendable () -> Instant
+    /// Volumes and mounted buckets.
+    let attachments: Attachments
     let logs: InstanceLogs
     private let logger: Logger
     private let state = Mutex(State())
@@ -49,6 +51,7 @@ package final class InstanceHost: Sendable {
         catalog: ServiceCatalog,
         sandboxes: SandboxSet,
         httpClient: HTTPClient,
+        attachments: Attachments = .none,
         now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
@@ -56,6 +59,7 @@ package final class InstanceHost: Sendable {
         self.catalog = catalog
         self.sandboxes = sandboxes
         self.httpClient = httpClient
+        self.attachments = attachments
         self.now = now
         self.logger = logger
         logs = InstanceLogs(now: now)
@@ -183,7 +187,18 @@ package final class InstanceHost: Sendable {
             logger.warning("an instance was lost", metadata: metadata)
         }
         logs.ended(id, of: name)
+        await putBack(name)
         await removeFolder(folder(of: id, name))
+    }
+
+    /// What the program has written between invocations to the bucket that it mounts is put back.
+    private func putBack(_ name: ServiceName) async {
+        guard let service = catalog[name] else { return }
+        do { try await attachments.release(service, principal: service.definition.owner) } catch {
+            logger.warning(
+                "an instance's files cannot be put back", metadata: ["service": "\(name)", "error": "\(error)"])
+            logs.note("files could not be put back: \(JobFailure(error).message)", of: name)
+        }
     }
 
     /// False where it was told to end before.
@@ -206,8 +221,12 @@ package final class InstanceHost: Sendable {
             try await Folder.offload { try Folder.make(folder) }
             let sandbox = try await sandboxes.sandbox(for: service.sandbox)
             let logs = logs
+            let places = try await attachments.acquire(service)
+            var specification = service.instance(name: "\(name)-\(id)", in: folder)
+            specification.binds = places.binds
+            specification.environment.merge(places.environment) { $1 }
             let instance = try await sandbox.startInstance(
-                service.instance(name: "\(name)-\(id)", in: folder),
+                specification,
                 log: { logs.append($0, of: name, from: id) })
             try await probe(instance, service)
             settle(id, .success(instance))

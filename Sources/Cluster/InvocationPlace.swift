@@ -17,7 +17,31 @@ struct InvocationPlace: Sendable {
     ///
     /// - Returns: also whether the sandbox knows when memory runs out.
     /// - Throws: `SandboxError`; with `instanceLost` where the instance ended before the invocation did, which may run again.
+    ///   `JobFailure` where its volume or its bucket is not as it must be.
     func run(
+        _ invocation: SandboxInvocation,
+        of service: RegisteredService,
+        principal: String,
+        output: @escaping @Sendable (SandboxOutput) async -> Void
+    ) async throws -> (outcome: SandboxOutcome, countsMemory: Bool) {
+        guard service.hasAttachments else { return try await run(invocation, of: service, output: output) }
+        let attachments = scheduler.instances.attachments
+        let places = try await attachments.acquire(service)
+        var invocation = invocation
+        invocation.binds = places.binds
+        invocation.environment.merge(places.environment) { $1 }
+        let result: Result<(outcome: SandboxOutcome, countsMemory: Bool), any Error>
+        do { result = .success(try await run(invocation, of: service, output: output)) } catch {
+            result = .failure(error)
+        }
+        do { try await attachments.release(service, principal: principal) } catch {
+            // Why the script failed matters more.
+            if case .success(let (outcome, _)) = result, outcome.ending == .exited(0) { throw error }
+        }
+        return try result.get()
+    }
+
+    private func run(
         _ invocation: SandboxInvocation,
         of service: RegisteredService,
         output: @escaping @Sendable (SandboxOutput) async -> Void

@@ -143,6 +143,9 @@ extension JobExecutor {
         do {
             try await put(file, to: destination, principal: principal, owner: owner)
             timing.stagedOut(ByteCount(file.size))
+        } catch let error as ObjectStoreError where error.code == .quotaExceeded {
+            throw JobFailure(
+                .output, message: "the result \"\(file.name)\" cannot be stored: \(error.message)")
         } catch let error as ObjectStoreError where error.code == .noSuchBucket {
             throw JobFailure(
                 .output,

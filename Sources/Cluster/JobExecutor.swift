@@ -232,7 +232,9 @@ package final class JobExecutor: Sendable {
                 throw JobFailure(.infrastructure, message: "the job has no place to run in")
             }
             return .success(
-                try await place.run(invocation, of: attempt.service) { output in
+                try await place.run(
+                    invocation, of: attempt.service, principal: attempt.job.principal
+                ) { output in
                     await log.append(LogRecord(time: now(), stream: output.stream.logStream, bytes: output.bytes))
                 })
         } catch {

@@ -92,13 +92,20 @@ extension JobScheduler {
         case .demandsMoreThanCapacity(let demand, let capacity):
             let reason = WaitReason.demandsMoreThanCapacity(demand: demand, capacity: capacity)
             throw ClusterError(code: .invalid, message: "the service \(reason)")
+        case .demandsMoreThanQuota(let demand, let limit):
+            let reason = WaitReason.demandsMoreThanQuota(demand: demand, limit: limit)
+            throw ClusterError(
+                code: .invalid,
+                message: "invalid workload: try to reduce the service resource (cpu, memory, etc.): it \(reason)")
         case .paused:
             if service.pause == nil, let limit = state.deliveryLimit {
                 throw Self.held("\(WaitReason.behindDeliveries(limit: limit))")
             }
             throw Self.paused(service.name)
         case .held(let reason): throw Self.held(reason)
-        case .lacksResources, .atLimit, .behindDeliveries, .behindOthersOfItsService, .awaitsItsTurn: break
+        case .lacksResources, .atLimit, .atQuota, .quotaIsKept, .behindDeliveries, .behindOthersOfItsService,
+            .awaitsItsTurn:
+            break
         }
         let own = admission.waitingRuns(of: service.name)
         // One service's flood leaves room for the others.

@@ -42,7 +42,7 @@ extension RunDispatcher {
         on loop: any EventLoop
     ) -> SmallRun? {
         guard body.readableBytes <= Self.largestSmallBody, let service = catalog[name],
-            service.definition.mode != .server, let input = Self.input(body, form),
+            service.definition.mode != .server, !service.hasAttachments, let input = Self.input(body, form),
             let (ticket, instance) = scheduler.enterAtOnce(name)
         else { return nil }
         let run = Run(service: service, form: form, principal: principal, ticket: ticket, instance: instance)

@@ -75,7 +75,8 @@ package final class RunDispatcher: Sendable {
                     try await place.wait()
                     isWaiting.end()
                     counts.waited(ContinuousClock.now - start)
-                    return try await execute(service, id: id, input: input, in: folder, place)
+                    return try await execute(
+                        service, id: id, input: input, in: folder, place, principal)
                 }
             }
             counts.ended(after: ContinuousClock.now - start)
@@ -137,17 +138,18 @@ package final class RunDispatcher: Sendable {
         id: String,
         input: PreparedInput,
         in folder: WorkFolder,
-        _ place: InvocationPlace
+        _ place: InvocationPlace,
+        _ principal: String
     ) async throws -> JobFailure? {
         let invocation = input.invocation(of: service, id: id, in: folder)
         let first = place.instance
         do {
-            return try await execute(service, invocation, in: folder, place)
+            return try await execute(service, invocation, in: folder, place, principal)
         } catch let error as SandboxError where error.code == .instanceLost {
             // Nothing was answered yet, so it may run again, once.
             await place.move(from: first)
             try await folder.clearOutput()
-            return try await execute(service, invocation, in: folder, place)
+            return try await execute(service, invocation, in: folder, place, principal)
         }
     }
 
@@ -155,11 +157,14 @@ package final class RunDispatcher: Sendable {
         _ service: RegisteredService,
         _ invocation: SandboxInvocation,
         in folder: WorkFolder,
-        _ place: InvocationPlace
+        _ place: InvocationPlace,
+        _ principal: String
     ) async throws -> JobFailure? {
         let output = try StreamFiles(in: folder.root, limit: executor.logs.limit)
         defer { output.close() }
-        let (outcome, _) = try await place.run(invocation, of: service) { piece in await output.append(piece) }
+        let (outcome, _) = try await place.run(invocation, of: service, principal: principal) { piece in
+            await output.append(piece)
+        }
         return JobFailure(outcome.ending, of: service) ?? output.overflow
     }
 

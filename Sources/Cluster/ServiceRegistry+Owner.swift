@@ -78,6 +78,13 @@ extension ServiceRegistry {
             guard let old = catalog[name] else { throw JobBoard.noService(name) }
             guard principal.may(.transfer, old.definition) else { throw Self.notTheirs(name, principal) }
             guard old.definition.owner != owner.ownerName else { return old }
+            guard old.definition.volume == nil else {
+                throw ClusterError(
+                    code: .invalid,
+                    message:
+                        "the service \"\(name)\" has a volume, which stays its owner's: remove the service, and let the "
+                        + "new owner create it")
+            }
             var definition = old.definition
             definition.owner = owner.ownerName
             definition.token = ServiceToken.make()

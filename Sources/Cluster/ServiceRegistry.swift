@@ -20,6 +20,8 @@ package actor ServiceRegistry {
     private let deliverySignal: Signal
     private let notifications: Notifications
     private let allowedImages: AllowedImages
+    private let quotas: QuotaBook
+    private let volumes: VolumeDesk?
     private let clusterStore: ServiceDefinition.ClusterStore
     private let httpClient: HTTPClient
     /// The groups whose members may use the cluster; empty where all may who log in.
@@ -41,6 +43,8 @@ package actor ServiceRegistry {
         deliverySignal: Signal,
         notifications: Notifications,
         allowedImages: AllowedImages,
+        quotas: QuotaBook = QuotaBook(),
+        volumes: VolumeDesk? = nil,
         clusterStore: ServiceDefinition.ClusterStore,
         httpClient: HTTPClient,
         organisations: [String] = [],
@@ -58,6 +62,8 @@ package actor ServiceRegistry {
         self.deliverySignal = deliverySignal
         self.notifications = notifications
         self.allowedImages = allowedImages
+        self.quotas = quotas
+        self.volumes = volumes
         self.clusterStore = clusterStore
         self.httpClient = httpClient
         self.now = now
@@ -140,6 +146,7 @@ package actor ServiceRegistry {
             definition.token = ServiceToken.make()
             definition.owner = principal.ownerName
             try await BucketAccess(store: store).checkPlaces(of: definition)
+            try checkQuota(definition)
             return try await install(definition, version: 1, replacing: nil)
         }
     }
@@ -160,6 +167,11 @@ package actor ServiceRegistry {
             definition.token = old.definition.token
             definition.owner = old.definition.owner
             definition.restoreHiddenValues(from: old.definition)
+            try checkQuota(definition)
+            guard definition.volume == old.definition.volume else {
+                throw ClusterError(
+                    code: .invalid, message: "volume updates are not supported after service creation")
+            }
             try await BucketAccess(store: store).checkPlaces(of: definition)
             let service = try await install(definition, version: old.version + 1, replacing: old)
             try await state.retryDeliveries(of: name, at: now())
@@ -200,6 +212,11 @@ package actor ServiceRegistry {
         return definition
     }
 
+    private func checkQuota(_ definition: ServiceDefinition) throws(ClusterError) {
+        guard let refusal = quotas.refusal(of: definition, owner: definition.owner) else { return }
+        throw ClusterError(code: .invalid, message: "The service specification is not valid: \(refusal)")
+    }
+
     func install(
         _ definition: ServiceDefinition,
         version: Int64,
@@ -212,6 +229,9 @@ package actor ServiceRegistry {
         )
         var saga = Saga()
         do {
+            if old == nil, let undo = try await volumes?.attach(definition) {
+                saga.did("make the volume", undo: undo)
+            }
             let folder = service.configuration
             saga.did("write the configuration") { try await Folder.offload { try Folder.remove(folder) } }
             try await writeConfiguration(of: service)
@@ -223,8 +243,11 @@ package actor ServiceRegistry {
                 logger.error(
                     "a step could not be undone", metadata: ["service": "\(service.name)", "step": "\(failure)"])
             }
+            // A volume says itself what is wrong with it.
+            if let refusal = error as? ClusterError { throw refusal }
+            let isQuota = (error as? ObjectStoreError)?.code == .tooManyBuckets
             throw ClusterError(
-                code: .failed, message: "Error creating the service: \(error)", cause: error
+                code: isQuota ? .forbidden : .failed, message: "Error creating the service: \(error)", cause: error
             )
         }
         publish(service)
@@ -258,6 +281,8 @@ package actor ServiceRegistry {
             scheduler.cancelJobs(of: name)
             deliverySignal.send()
             await removeFiles(of: name, jobs: withFiles)
+            await volumes?.detach(service)
+            await scheduler.instances.attachments.forget(name)
             for bucket in service.madeBuckets where !catalog.isUsed(bucket, byOthersThan: name) {
                 await removeBucket(bucket, includingContent: deletingData)
             }

@@ -16,7 +16,7 @@ struct BucketRoutes: Sendable {
 
     func add(to routes: AuthorizedRoutes) {
         routes.get("", .cluster(.listBuckets)) { _, context in
-            Response.json(.array(try await gateway.buckets.all(for: context.principal).map { Self.json($0) }))
+            Response.json(.array(try await gateway.buckets.all(for: context.principal).map { json($0) }))
         }
         routes.post("", .cluster(.createBucket)) { request, context in try await create(request, context) }
         routes.put("", .cluster(.updateBuckets)) { request, context in try await update(request, context) }
@@ -52,18 +52,26 @@ struct BucketRoutes: Sendable {
         ]
     }
 
-    private static func json(_ view: BucketDesk.View) -> JSONValue {
+    private func json(_ view: BucketDesk.View) -> JSONValue {
         let bucket = view.bucket
-        var object = members(view, isList: true)
+        var object = Self.members(view, isList: true)
+        object["storage_quota"] = Self.quota(gateway.quotas?.book.quota(of: bucket.owner).bucketBytes)
         object["storage_usage"] = .object([
-            "used": .string(humanSize(bucket.size)), "used_bytes": .integer(bucket.size.bytes),
+            "used": .string(Self.humanSize(bucket.size)), "used_bytes": .integer(bucket.size.bytes),
             "objects": .integer(bucket.objectCount),
         ])
         return .object(object)
     }
 
+    private static func quota(_ most: ByteCount?) -> JSONValue {
+        guard let most else { return .object(["source": "unset"]) }
+        return .object([
+            "max": .string(QuotaField.byteText(most.bytes)), "max_bytes": .integer(most.bytes), "source": "bucket",
+        ])
+    }
+
     /// One decimal, `.0` dropped, `Ki` to `Ti`, bare bytes below 1024, as OSCAR writes sizes.
-    private static func humanSize(_ size: ByteCount) -> String {
+    static func humanSize(_ size: ByteCount) -> String {
         let parts = size.description.split(separator: " ")
         guard parts.count == 2, parts[1] != "B" else { return "\(size.bytes)" }
         return "\(parts[0])\(parts[1].dropLast())"

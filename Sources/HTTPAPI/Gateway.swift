@@ -56,6 +56,8 @@ package struct Gateway: Sendable {
     let allowedImages: AllowedImages
     let status: ClusterStatus
     let triggers: TriggerDesks
+    let quotas: QuotaDesk?
+    let volumes: VolumeDesk?
     let servers: FunctionServers
     let exposed: ExposedDesk
     /// `nil` where nobody but the administrator can come in.
@@ -81,6 +83,8 @@ package struct Gateway: Sendable {
         allowedImages: AllowedImages,
         status: ClusterStatus,
         triggers: TriggerDesks,
+        quotas: QuotaDesk? = nil,
+        volumes: VolumeDesk? = nil,
         servers: FunctionServers = .none,
         exposed: ExposedDesk = .none,
         users: UserDesk? = nil,
@@ -103,6 +107,8 @@ package struct Gateway: Sendable {
         self.allowedImages = allowedImages
         self.status = status
         self.triggers = triggers
+        self.quotas = quotas
+        self.volumes = volumes
         self.servers = servers
         self.exposed = exposed
         self.users = users
@@ -145,6 +151,8 @@ package struct Gateway: Sendable {
         ExposedRoutes(gateway: self).add(to: system.group("services"))
         LogRoutes(gateway: self).add(to: system.group("logs"))
         BucketRoutes(gateway: self).add(to: system.group("buckets"))
+        if let volumes { VolumeRoutes(desk: volumes).add(to: system.group("volumes")) }
+        if let quotas { QuotaRoutes(desk: quotas).add(to: system.group("quotas")) }
         ApusRoutes(gateway: self).add(to: routes.group("apus/v1"))
     }
 

@@ -30,7 +30,8 @@ struct ServiceRoutes: Sendable {
         let isKeeper = context.principal.may(.readCredentials, service.definition)
         let definition = service.definition.json(
             for: isKeeper ? .keeper : .viewer, clusterStore: gateway.description.store,
-            deployment: deployment.map { .object($0) })
+            deployment: deployment.map { .object($0) },
+            volumeStatus: gateway.volumes?.status(of: service) ?? .object(["enabled": false]))
         return PauseRoutes.add(service.pause, to: definition)
     }
 

@@ -32,8 +32,9 @@ struct SystemRoutes: Sendable {
             "config": .object([
                 "name": "oscar", "namespace": "oscar", "services_namespace": "oscar-svc",
                 "controller_service_account": "oscar-sa", "gpu_available": false, "interLink_available": false,
-                "serverless_backend": "apus", "yunikorn_enable": false, "kueue_enable": false, "volume_enable": false,
-                "oidc_groups": .strings(description.groups), "minio_quota_enabled": false,
+                "serverless_backend": "apus", "yunikorn_enable": false, "kueue_enable": .bool(gateway.quotas != nil),
+                "volume_enable": .bool(gateway.volumes != nil), "oidc_groups": .strings(description.groups),
+                "minio_quota_enabled": .bool(gateway.quotas != nil),
             ]),
             "minio_provider": .object([
                 "endpoint": .string(description.store.endpoint), "verify": .bool(description.store.verify),

@@ -27,7 +27,8 @@ extension ServiceDefinition {
     package func json(
         for audience: Audience,
         clusterStore: ClusterStore,
-        deployment: JSONValue? = nil
+        deployment: JSONValue? = nil,
+        volumeStatus: JSONValue = .object(["enabled": .bool(false)])
     ) -> JSONValue {
         let credentials: Credentials = audience == .keeper ? .shown : .hidden
         var members = leadingMembers(token: audience == .keeper ? token : "")
@@ -39,7 +40,7 @@ extension ServiceDefinition {
         ]
         members += trailingMembers()
         members += [
-            ("volume_status", .object(["enabled": .bool(false)])),
+            ("volume_status", volumeStatus),
             ("deployment", deployment),
         ]
         return .object(of: members + lastMembers())

@@ -126,9 +126,13 @@ extension ServiceDefinition.Volume {
         guard !reserved.contains(where: { mountPath == $0 || mountPath.hasPrefix($0 + "/") }) else {
             throw reader.invalid("mount_path", "must not be under /oscar/config or /oscar/bin")
         }
+        if let problem = Self.problem(ofPath: mountPath) { throw reader.invalid("mount_path", problem) }
         self.init(mountPath: mountPath)
         size = try reader.quantity("size")
         name = try reader.string("name")
+        if !name.isEmpty {
+            do { _ = try VolumeName(name) } catch { throw reader.invalid("name", error.message) }
+        }
         guard size != nil || !name.isEmpty else {
             throw reader.invalid("name", "a volume without a size must name an existing volume")
         }
@@ -141,6 +145,19 @@ extension ServiceDefinition.Volume {
                 "delete or retain"
             )
             ?? ""
+    }
+
+    /// What a container needs for itself, and what is no plain path; `nil` where the path will do.
+    private static func problem(ofPath path: String) -> String? {
+        let parts = path.utf8.split(separator: UInt8(ascii: "/")).map { Substring($0) }
+        guard !parts.isEmpty, path != "/tmp", !parts.contains(".."), !parts.contains("."), !path.utf8.contains(0) else {
+            return "must be a plain path below /, without . and .., and not /tmp itself"
+        }
+        let own = ["/proc", "/sys", "/dev", "/apus", "/tmp/apus-input", "/tmp/apus-output"]
+        guard !own.contains(where: { path == $0 || path.hasPrefix($0 + "/") }) else {
+            return "must not be under \(own.joined(separator: ", "))"
+        }
+        return nil
     }
 }
 

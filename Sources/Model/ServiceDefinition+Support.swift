@@ -29,8 +29,10 @@ extension ServiceDefinition {
             ),
             (!interLinkNode.isEmpty, "interlink_node_name", "interLink nodes"),
             (isolationLevel == .user, "isolation_level", "USER isolation"),
-            (mount != nil, "mount", "mounted storages"),
-            (volume != nil, "volume", "volumes"),
+            (
+                mount != nil && mount?.provider != .clusterStore, "mount",
+                "mounts of \(mount?.provider.description ?? ""); mount a bucket of \(ProviderID.clusterStore)"
+            ),
             (kserve != nil, "kserve", "KServe models"),
         ]
         return fields.filter(\.isAsked).map {

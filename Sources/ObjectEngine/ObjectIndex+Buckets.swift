@@ -18,17 +18,18 @@ extension ObjectIndex {
             [name.text, owner, now.nanoseconds, JSONValue.map(tags).text()]
         )
         guard database.changesCount > 0 else { return false }
+        try checkBucketCount(of: owner)
         if !settings.isEmpty { try set(settings.mapValues(Optional.some), of: name) }
         return true
     }
 
     /// The bucket's row, as far as its objects are concerned.
     func bucketRow(_ name: BucketName) throws -> BucketRow {
-        guard let row = try row("SELECT id, versioning FROM buckets WHERE name = ?", [name.text]) else {
+        guard let row = try row("SELECT id, versioning, owner FROM buckets WHERE name = ?", [name.text]) else {
             throw ObjectStoreError.noSuchBucket(name)
         }
         guard let versioning = Versioning(rawValue: row[1]) else { throw Self.damaged("a bucket") }
-        return BucketRow(id: row[0], name: name, versioning: versioning)
+        return BucketRow(id: row[0], name: name, owner: row[2], versioning: versioning)
     }
 
     /// The bucket's row number.
@@ -124,5 +125,6 @@ extension ObjectIndex {
 struct BucketRow: Sendable {
     let id: Int64
     let name: BucketName
+    let owner: String
     let versioning: Versioning
 }

@@ -54,11 +54,10 @@ extension ObjectIndex {
             ]
         )
         if let content: String = replaced.map({ $0[2] }) { try addGarbage(content) }
-        try count(
-            objects: replaced == nil ? 1 : 0,
-            bytes: object.size.bytes - (replaced.map { $0[0] } ?? 0),
-            in: bucket.id
-        )
+        let growth = object.size.bytes - (replaced.map { $0[0] } ?? 0)
+        try count(objects: replaced == nil ? 1 : 0, bytes: growth, in: bucket.id)
+        // What makes the bucket no larger is let through also where it holds too much already.
+        if growth > 0 { try checkRoom(in: bucket) }
         try addEvent(for: object)
         return ObjectRecord(
             bucket: object.bucket,

@@ -48,10 +48,14 @@ extension ObjectIndex {
             "SELECT content FROM parts WHERE upload = ? AND number = ?",
             [upload, part.number]
         )
-        if let replaced { try addGarbage(replaced[0]) }
+        if let replaced {
+            try addGarbage(replaced[0])
+            // Not by the insertion, which would not tell the counters.
+            try execute("DELETE FROM parts WHERE upload = ? AND number = ?", [upload, part.number])
+        }
         try execute(
             """
-            INSERT OR REPLACE INTO parts (upload, number, content, size, etag, checksums, modified)
+            INSERT INTO parts (upload, number, content, size, etag, checksums, modified)
             VALUES (?, ?, ?, ?, ?, ?, ?)
             """,
             [

@@ -11,9 +11,13 @@ struct ObjectIndex {
     /// Whether new objects are told by events.
     let writesEvents: Bool
 
-    init(_ database: Database, writesEvents: Bool = true) {
+    /// How much an owner may store; `nil` where nobody has a limit.
+    let quota: StorageQuota.ByOwner?
+
+    init(_ database: Database, writesEvents: Bool = true, quota: StorageQuota.ByOwner? = nil) {
         self.database = database
         self.writesEvents = writesEvents
+        self.quota = quota
     }
 
     /// Runs a statement that is prepared once a connection.
@@ -69,10 +73,11 @@ struct ObjectIndex {
 extension DurableDatabase {
     /// Runs `body` on a snapshot of the index.
     func readIndex<T: Sendable>(
+        quota: StorageQuota.ByOwner? = nil,
         _ body: @escaping @Sendable (ObjectIndex) throws -> T
     ) async throws(ObjectStoreError) -> T {
         do {
-            return try await read { try body(ObjectIndex($0)) }
+            return try await read { try body(ObjectIndex($0, quota: quota)) }
         } catch {
             throw ObjectStoreError(index: error)
         }

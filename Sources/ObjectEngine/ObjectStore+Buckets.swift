@@ -4,7 +4,7 @@ extension ObjectStore {
     /// Makes a bucket with its settings; does nothing where there is one of that name.
     ///
     /// - Returns: whether it was made now.
-    /// - Throws: `storageFull`, `io`, `closed`.
+    /// - Throws: `tooManyBuckets`, `storageFull`, `io`, `closed`.
     package func createBucket(
         _ name: BucketName,
         owner: String,

@@ -51,7 +51,7 @@ extension ObjectStore {
     ///
     /// - `checksums`: what the part keeps, in base64; the summary's `checksumTexts`, as a rule.
     ///
-    /// - Throws: `noSuchBucket`, `noSuchUpload`, `invalidPartNumber`, `storageFull`, `io`, `misuse`,
+    /// - Throws: `noSuchBucket`, `noSuchUpload`, `invalidPartNumber`, `quotaExceeded`, `storageFull`, `io`, `misuse`,
     ///   `closed`. The content is gone then.
     package func putPart(
         _ staged: StagedContent,
@@ -76,6 +76,7 @@ extension ObjectStore {
         try await adopt(content) { index in
             _ = try index.upload(uploadID, key: key, bucket: bucket)
             try index.putPart(StoredPart(part: part, content: content.id), of: uploadID)
+            try index.checkRoom(in: index.bucketRow(bucket))
         }
         announce()
         return part
@@ -173,7 +174,7 @@ extension ObjectStore {
     ///
     /// - Throws: `noSuchBucket`, `noSuchUpload`, `invalidPart`, `invalidPartOrder`, `entityTooSmall`,
     ///   `checksumMismatch`, `sizeMismatch`, `preconditionFailed`, `noSuchKey` (a condition on an object that is not there),
-    ///   `storageFull`, `io`, `closed`. The upload goes on then.
+    ///   `quotaExceeded`, `storageFull`, `io`, `closed`. The upload goes on then.
     package func completeUpload(
         _ uploadID: String,
         of key: ObjectKey,

@@ -18,7 +18,7 @@ extension ObjectStore {
     /// - `delivery`: what another cluster calls this; what came by that name before is not written again.
     ///
     /// - Throws: `noSuchBucket`, `preconditionFailed`, `noSuchKey` (a condition on an object that is not
-    ///   there), `storageFull`, `io`, `misuse`, `closed`. The content is gone then.
+    ///   there), `quotaExceeded`, `storageFull`, `io`, `misuse`, `closed`. The content is gone then.
     package func put(
         _ staged: StagedContent,
         as key: ObjectKey,

@@ -3,6 +3,7 @@ import GRDB
 package import Logging
 package import Model
 import S3Wire
+import Synchronization
 package import SystemPackage
 
 /// The embedded object store: content in files, everything else in one SQLite index, and an outbox of events.
@@ -23,6 +24,7 @@ package final class ObjectStore: Sendable {
     let bucketFacts = BucketFactsCache()
     let hot: HotObjects
     let watchedRemovals = WatchedRemovals()
+    let quota = Mutex<StorageQuota.ByOwner?>(nil)
     let now: @Sendable () -> Instant
     let logger: Logger
     private let writesEvents: Bool
@@ -149,8 +151,10 @@ package final class ObjectStore: Sendable {
     ) async throws(ObjectStoreError) -> T {
         do {
             try files.calls.willTransact()
-            let writesEvents = writesEvents
-            let value = try await database.write { try body(ObjectIndex($0, writesEvents: writesEvents)) }
+            let (writesEvents, quota) = (writesEvents, quota.withLock { $0 })
+            let value = try await database.write {
+                try body(ObjectIndex($0, writesEvents: writesEvents, quota: quota))
+            }
             try files.calls.didTransact()
             return value
         } catch {

@@ -26,6 +26,10 @@ package struct ObjectStoreError: Error, CustomStringConvertible {
         case preconditionFailed
         /// The object was replaced or deleted between its look-up and this call; look it up again.
         case contentReplaced
+        /// More bytes than the bucket, or all buckets of its owner, may hold; nothing was kept.
+        case quotaExceeded
+        /// The owner has as many buckets as may be.
+        case tooManyBuckets
         /// The disk is full; nothing was kept.
         case storageFull
         /// A file of the store is missing, cut off or no database.

@@ -11,6 +11,7 @@ enum Schema {
         SchemaStep("what jobs have put", sql: putMarks),
         SchemaStep("traces of events", sql: "ALTER TABLE events ADD COLUMN trace TEXT"),
         SchemaStep("receipts of deliveries", sql: receipts),
+        SchemaStep("what owners use", sql: usage),
     ]
 
     private static let putMarks = """

@@ -179,8 +179,8 @@ extension StoreVerifier {
             if access.isExclusive {
                 try await access.write { index in
                     try index.execute(
-                        "UPDATE buckets SET objects = ?, versions = ?, bytes = ? WHERE name = ?",
-                        [counted.objects, counted.versions, counted.bytes, name]
+                        "UPDATE buckets SET objects = ?, versions = ?, bytes = ?, pending = ? WHERE name = ?",
+                        [counted.objects, counted.versions, counted.bytes, counted.pending, name]
                     )
                 }
                 finding.repair = "counted anew"
@@ -196,8 +196,12 @@ private struct BucketNumbers: Sendable, Equatable, CustomStringConvertible {
     /// Earlier versions and delete markers.
     let versions: Int64
     let bytes: Int64
+    /// In parts of unfinished uploads.
+    let pending: Int64
 
-    var description: String { "\(objects) objects and \(versions) versions of \(bytes) bytes" }
+    var description: String {
+        "\(objects) objects and \(versions) versions of \(bytes) bytes, \(pending) bytes in unfinished uploads"
+    }
 }
 
 extension ObjectIndex {
@@ -208,14 +212,17 @@ extension ObjectIndex {
             SELECT objects, versions, bytes,
                 (SELECT count(*) FROM objects WHERE bucket = id), (SELECT count(*) FROM versions WHERE bucket = id),
                 (SELECT ifnull(sum(size), 0) FROM objects WHERE bucket = id)
-                    + (SELECT ifnull(sum(size), 0) FROM versions WHERE bucket = id)
+                    + (SELECT ifnull(sum(size), 0) FROM versions WHERE bucket = id),
+                pending,
+                (SELECT ifnull(sum(size), 0) FROM parts JOIN uploads ON uploads.id = parts.upload
+                    WHERE uploads.bucket = buckets.id)
             FROM buckets WHERE name = ?
             """,
             [name]
         ).map { row in
             (
-                kept: BucketNumbers(objects: row[0], versions: row[1], bytes: row[2]),
-                counted: BucketNumbers(objects: row[3], versions: row[4], bytes: row[5])
+                kept: BucketNumbers(objects: row[0], versions: row[1], bytes: row[2], pending: row[6]),
+                counted: BucketNumbers(objects: row[3], versions: row[4], bytes: row[5], pending: row[7])
             )
         }
     }

@@ -33,6 +33,8 @@ extension S3Error {
             case .sizeMismatch: .invalidRequest
             case .preconditionFailed: .preconditionFailed
             case .contentReplaced: .slowDown
+            case .quotaExceeded: .quotaExceeded
+            case .tooManyBuckets: .tooManyBuckets
             case .storageFull: .storageFull
             case .closed: .serviceUnavailable
             case .damaged, .io, .notAFile, .newerVersion, .olderVersion, .noStore, .inUse,
@@ -43,7 +45,7 @@ extension S3Error {
         let message: String? =
             switch error.code {
             case .invalidPart, .invalidPartOrder, .entityTooSmall, .invalidPartNumber, .checksumMismatch,
-                .sizeMismatch:
+                .sizeMismatch, .quotaExceeded, .tooManyBuckets:
                 error.message
             default: nil
             }

@@ -5,7 +5,7 @@ import ObjectEngine
 import S3Wire
 
 extension S3Responder {
-    /// Content from this size on is refused before it comes, where its bucket is missing.
+    /// Content from this size on is refused before it comes, where its bucket is missing or has no room for it.
     ///
     /// For smaller content the question costs more than the answer saves.
     private static let largeContent: Int64 = 64 << 10
@@ -15,9 +15,8 @@ extension S3Responder {
         var attributes = try ObjectAttributes(of: exchange.request)
         attributes.accessControl = try requestedAccessControl(exchange)
         let condition = try Self.writeCondition(exchange)
-        if try exchange.announcedLength() >= Self.largeContent, try await store.bucket(bucket) == nil {
-            throw S3Error(.noSuchBucket)
-        }
+        let length = try exchange.announcedLength()
+        if length >= Self.largeContent { try await store.checkRoom(for: ByteCount(length), as: key, in: bucket) }
         let (staged, _, checksums) = try await stageBody(exchange)
         attributes.checksums = checksums
         let record = try await store.put(

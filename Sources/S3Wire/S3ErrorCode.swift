@@ -53,6 +53,8 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case notImplemented = "NotImplemented"
     case ownershipControlsNotFound = "OwnershipControlsNotFoundError"
     case preconditionFailed = "PreconditionFailed"
+    /// As Ceph's object gateway says it; S3 itself has no quotas of bytes.
+    case quotaExceeded = "QuotaExceeded"
     case requestTimeTooSkewed = "RequestTimeTooSkewed"
     case noSuchLifecycleConfiguration = "NoSuchLifecycleConfiguration"
     case noSuchTagSet = "NoSuchTagSet"
@@ -64,6 +66,7 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
     case signatureDoesNotMatch = "SignatureDoesNotMatch"
     case slowDown = "SlowDown"
     case storageFull = "XMinioStorageFull"
+    case tooManyBuckets = "TooManyBuckets"
     case unexpectedContent = "UnexpectedContent"
     case userKeyMustBeSpecified = "UserKeyMustBeSpecified"
 
@@ -77,9 +80,11 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
             .illegalVersioningConfiguration, .incorrectNumberOfFilesInPostRequest, .invalidLocationConstraint,
             .invalidPolicyDocument, .invalidRedirectLocation, .invalidStorageClass, .invalidTag, .malformedACL,
             .malformedPolicy, .malformedPOSTRequest, .maximumPostPreDataLengthExceeded, .userKeyMustBeSpecified,
-            .invalidBucketAclWithObjectOwnership, .unexpectedContent:
+            .invalidBucketAclWithObjectOwnership, .tooManyBuckets, .unexpectedContent:
             400
-        case .accessDenied, .accessForbidden, .invalidAccessKeyId, .requestTimeTooSkewed, .signatureDoesNotMatch: 403
+        case .accessDenied, .accessForbidden, .invalidAccessKeyId, .quotaExceeded, .requestTimeTooSkewed,
+            .signatureDoesNotMatch:
+            403
         case .noSuchBucket, .noSuchKey, .noSuchUpload, .noSuchVersion, .noSuchBucketPolicy, .noSuchCORSConfiguration,
             .noSuchPublicAccessBlockConfiguration, .ownershipControlsNotFound, .encryptionNotConfigured,
             .noSuchLifecycleConfiguration, .noSuchTagSet, .noSuchWebsiteConfiguration, .objectLockNotConfigured,
@@ -171,11 +176,13 @@ package enum S3ErrorCode: String, Sendable, Hashable, CaseIterable {
         case .objectLockNotConfigured: "Object Lock configuration does not exist for this bucket."
         case .preconditionFailed: "At least one of the preconditions that you specified did not hold."
         case .replicationNotConfigured: "The replication configuration was not found."
+        case .quotaExceeded: "The quota of the bucket's owner does not allow that much."
         case .requestTimeTooSkewed: "The difference between the request time and the server's time is too large."
         case .serviceUnavailable: "Service is unable to handle the request."
         case .signatureDoesNotMatch:
             "The request signature that the server calculated does not match the signature that you provided."
         case .slowDown: "Please reduce your request rate."
+        case .tooManyBuckets: "You have attempted to create more buckets than allowed."
         case .storageFull: "The storage is full. Delete objects or add space and try again."
         }
     }

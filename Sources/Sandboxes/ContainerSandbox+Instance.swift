@@ -110,7 +110,8 @@ extension ContainerSandbox {
             ]
             let configuration = configuration(
                 ContainerPlaces(directory: directory), defaults, environment: imageEnvironment(defaults),
-                arguments: [Inside.program, "\(Inside.control)/\(InstanceDoor.name)"], binds: binds, network: network
+                arguments: [Inside.program, "\(Inside.control)/\(InstanceDoor.name)"],
+                binds: binds + invocation.binds.map(\.mount), network: network
             )
             let user = defaults.userID
             return try await start(

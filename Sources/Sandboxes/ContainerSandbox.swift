@@ -220,7 +220,7 @@ extension ContainerSandbox {
                     (ContainerConfiguration.inputPath, invocation.inputDirectory, true),
                     (ContainerConfiguration.outputPath, invocation.outputDirectory, true),
                     (ContainerConfiguration.configPath, invocation.configDirectory, false),
-                ],
+                ] + invocation.binds.map(\.mount),
                 network: network
             )
             let userID = defaults.userID

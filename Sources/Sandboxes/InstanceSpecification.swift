@@ -40,6 +40,8 @@ package struct InstanceSpecification: Sendable {
     package var batch: Batch?
     /// Whether the image's own command is the program, instead of the script; only in mode server, and in containers.
     package var runsImageCommand = false
+    /// As `SandboxInvocation.binds`.
+    package var binds: [SandboxBind] = []
 
     /// Several invocations in one call.
     package struct Batch: Sendable, Hashable {
@@ -88,11 +90,13 @@ package struct InstanceSpecification: Sendable {
 
     /// The instance as one long invocation of `apus-init`.
     var invocation: SandboxInvocation {
-        SandboxInvocation(
+        var invocation = SandboxInvocation(
             id: id, image: image, workDirectory: directory, inputDirectory: directory, outputDirectory: directory,
             configDirectory: configDirectory, environment: environment, cpu: cpu, memory: memory,
             gracePeriod: gracePeriod
         )
+        invocation.binds = binds
+        return invocation
     }
 }
 

@@ -31,6 +31,8 @@ package struct SandboxInvocation: Sendable {
     package var gracePeriod: Duration
     /// A file that the script reads as its standard input; `nil` is an empty one.
     package var standardInput: FilePath?
+    /// Directories of this machine that a container sees; ignored by the process sandbox.
+    package var binds: [SandboxBind] = []
 
     package init(
         id: String,
@@ -61,6 +63,21 @@ package struct SandboxInvocation: Sendable {
         self.gracePeriod = gracePeriod
         self.standardInput = standardInput
     }
+}
+
+/// A directory of this machine that a container sees beside its own files.
+package struct SandboxBind: Sendable, Hashable {
+    /// An absolute path.
+    package let inside: String
+    /// An existing directory.
+    package let outside: FilePath
+    package let isWritable: Bool
+
+    package init(inside: String, outside: FilePath, isWritable: Bool) {
+        (self.inside, self.outside, self.isWritable) = (inside, outside, isWritable)
+    }
+
+    var mount: ContainerConfiguration.Bind { (inside, outside, isWritable) }
 }
 
 extension SandboxInvocation {

@@ -34,9 +34,10 @@ extension Admission {
 
     /// Starts a run or a job; false where nothing can start.
     private mutating func startOne(_ actions: inout [Action]) -> Bool {
-        let candidates = candidates()
+        let reservations = reservations
+        let candidates = candidates(reservations)
         let runComesFirst = candidates.isEmpty || runStreak < patience.runStreak
-        if runComesFirst, let (name, need) = nextRun() {
+        if runComesFirst, let (name, need) = nextRun(reservations) {
             // A run that waits for room goes first: jobs would keep the room taken for ever.
             guard makeRoom(for: need, &actions), let run = lines[name]?.runs.popFirst() else { return false }
             if lines[name]?.runs.isEmpty != false { withRuns.remove(name) }
@@ -44,6 +45,7 @@ extension Admission {
             start(.run(run), of: name, need, &actions)
             lines[name]?.lastRun = turn
             for candidate in candidates { lines[candidate.name]?.passes += 1 }
+            haveStarted(name, isRun: true, &actions)
             actions.append(.startRun(run))
             return true
         }
@@ -55,6 +57,7 @@ extension Admission {
         lines[name]?.passes = 0
         lines[name]?.misfits = 0
         lines[name]?.lastTurn = turn
+        haveStarted(name, isRun: false, &actions)
         actions.append(.startJob(job, name))
         if (lines[name]?.waiting.count ?? 0) <= Self.lowWindow { refill(&actions) }
         return true
@@ -66,7 +69,8 @@ extension Admission {
         let charge = shares.start(terms.owner, terms.demand, expected: lines[name]?.meanSeconds ?? 1)
         var taken = Resources.zero
         if let offer = need.offer, let instances = terms.instances {
-            let (id, isNew) = pool.seat(ticket, offer, name, demand: terms.demand, instances, now: now)
+            let (id, isNew) = pool.seat(
+                ticket, offer, name, owner: terms.owner, demand: terms.demand, instances, now: now)
             if isNew { actions.append(.startInstance(id, name)) }
         } else {
             taken = terms.demand
@@ -74,15 +78,17 @@ extension Admission {
         held[ticket] = Held(service: name, owner: terms.owner, demand: terms.demand, taken: taken, charge: charge)
         lines[name]?.underWay.add(taken, isRun: ticket.isRun)
         rest = rest - taken
+        if taken != .zero { heldByOwner[terms.owner] = (heldByOwner[terms.owner] ?? .zero) + taken }
     }
 
     // MARK: Runs
 
     /// The service whose run goes next: who has waited longest for a turn, and may have one more.
-    private func nextRun() -> (ServiceName, Need)? {
+    private func nextRun(_ reservations: [String: Reservation]) -> (ServiceName, Need)? {
         var best: (lastRun: UInt64, name: ServiceName, need: Need)?
         for name in withRuns {
             guard let line = lines[name], !line.terms.isPaused, line.terms.demand.fits(in: capacity),
+                isFree(Reservation(service: name, isRun: true), line, reservations),
                 case .success(let need) = need(of: name, line, isRun: true)
             else { continue }
             if let best, (best.lastRun, best.name) <= (line.lastRun, name) { continue }
@@ -91,19 +97,29 @@ extension Admission {
         return best.map { ($0.name, $0.need) }
     }
 
+    /// Whether the room in the owner's quota is not kept for somebody else.
+    private func isFree(
+        _ candidate: Reservation,
+        _ line: Line,
+        _ reservations: [String: Reservation]
+    ) -> Bool {
+        reservations.isEmpty || reservations[line.terms.owner].map { $0 == candidate } ?? true
+    }
+
     // MARK: Jobs
 
     /// The services whose first job could start now but for its turn and its size.
-    private mutating func candidates() -> [Rank] {
+    private mutating func candidates(_ reservations: [String: Reservation]) -> [Rank] {
         shares.setPresent(
             Set(active.compactMap { name in lines[name].flatMap { $0.terms.isPaused ? nil : $0.terms.owner } }))
-        let eligible = active.filter { name in lines[name].map { isEligible(name, $0) } ?? false }
+        let eligible = active.filter { name in lines[name].map { isEligible(name, $0, reservations) } ?? false }
         let count = eligible.count
         return eligible.compactMap { name in lines[name].map { rank(name, $0, among: count) } }
     }
 
-    private func isEligible(_ name: ServiceName, _ line: Line) -> Bool {
+    private func isEligible(_ name: ServiceName, _ line: Line, _ reservations: [String: Reservation]) -> Bool {
         guard !line.waiting.isEmpty, !line.terms.isPaused, line.terms.demand.fits(in: capacity),
+            isFree(Reservation(service: name, isRun: false), line, reservations),
             case .success = need(of: name, line, isRun: false)
         else { return false }
         return true

@@ -10,19 +10,20 @@ extension Admission {
     }
 
     /// What keeps an invocation from starting, whatever is free.
-    struct AtLimit: Error {
-        let limit: ServiceLimit
+    enum Obstacle: Error {
+        case limit(ServiceLimit)
+        case quota(QuotaExcess)
     }
 
-    /// What one more invocation of a service would take now, or which limit of its service keeps it from starting.
-    func need(of name: ServiceName, _ line: Line, isRun: Bool) -> Result<Need, AtLimit> {
+    /// What one more invocation of a service would take now, or what keeps it from starting.
+    func need(of name: ServiceName, _ line: Line, isRun: Bool) -> Result<Need, Obstacle> {
         let terms = line.terms
-        if let limit = terms.limit(under: line.underWay, isRun: isRun) { return .failure(AtLimit(limit: limit)) }
+        if let limit = terms.limit(under: line.underWay, isRun: isRun) { return .failure(.limit(limit)) }
         let need: Need
         if let instances = terms.instances {
             let mayWake = terms.demand.cpu <= free.cpu
             guard let offer = pool.offer(name, instances, mayWake: mayWake, now: now) else {
-                return .failure(AtLimit(limit: .instances(instances.maximum ?? 0)))
+                return .failure(.limit(.instances(instances.maximum ?? 0)))
             }
             switch offer {
             case .place: return .success(Need(resources: .zero, offer: offer))
@@ -33,7 +34,8 @@ extension Admission {
             need = Need(resources: terms.demand, offer: nil)
         }
         let held = line.underWay.held + pool.held(by: name) + need.resources
-        if let limit = terms.limit(of: held) { return .failure(AtLimit(limit: limit)) }
+        if let limit = terms.limit(of: held) { return .failure(.limit(limit)) }
+        if let excess = excess(of: terms, need.offer) { return .failure(.quota(excess)) }
         return .success(need)
     }
 
@@ -66,8 +68,12 @@ extension Admission {
             }
             for _ in 0..<missing {
                 let held = line.underWay.held + pool.held(by: name) + line.terms.demand
-                guard line.terms.demand.fits(in: free), line.terms.limit(of: held) == nil else { break }
-                actions.append(.startInstance(pool.add(name, demand: line.terms.demand, instances, now: now), name))
+                guard line.terms.demand.fits(in: free), line.terms.limit(of: held) == nil,
+                    mayKeep(line.terms.demand, line.terms.owner)
+                else { break }
+                let id = pool.add(
+                    name, owner: line.terms.owner, demand: line.terms.demand, instances, now: now)
+                actions.append(.startInstance(id, name))
             }
         }
     }
@@ -88,7 +94,9 @@ extension Admission {
         guard let name = pool.service(of: id) else { return [] }
         if !pool.hasBeenReady(id) { noteFailedStart(of: name) }
         let terms = isStopping ? nil : lines[name]?.terms
-        let successor = terms.flatMap { terms in terms.instances.map { (demand: terms.demand, terms: $0) } }
+        let successor = terms.flatMap { terms in
+            terms.instances.map { (owner: terms.owner, demand: terms.demand, terms: $0) }
+        }
         let other = pool.ended(id, successor: successor, now: now)
         return (other.map { [.startInstance($0, name)] } ?? []) + admit()
     }

@@ -102,6 +102,12 @@ package struct Admission: Sendable {
     /// Services of which runs wait.
     var withRuns: Set<ServiceName> = []
     var held: [Ticket: Held] = [:]
+    /// What invocations without instances hold, by owner; only of owners that hold something.
+    var heldByOwner: [String: Resources] = [:]
+    var quotas = OwnerQuotas.none
+    var hasQuotas = false
+    /// Starts of others of the same owner while its quota kept the first job, or run, of a service back.
+    var quotaMisfits: [Reservation: Int] = [:]
     var shares: FairShare
     /// Counts starts.
     var turn: UInt64 = 0
@@ -180,6 +186,7 @@ package struct Admission: Sendable {
         kept.remove(name)
         restarting[name] = nil
         pool.wanted[name] = nil
+        for isRun in [false, true] { quotaMisfits[Reservation(service: name, isRun: isRun)] = nil }
         let ends = pool.drain(name, keeping: nil)
         if !runs.isEmpty {
             var rest = Line(terms: AdmissionTerms(demand: .zero))
@@ -267,6 +274,7 @@ package struct Admission: Sendable {
     package mutating func ended(_ ticket: Ticket, after time: Duration? = nil) -> [Action] {
         guard let held = held.removeValue(forKey: ticket) else { return [] }
         rest = rest + held.taken
+        release(held.taken, of: held.owner)
         lines[held.service]?.underWay.remove(held.taken, isRun: ticket.isRun)
         let end = pool.left(ticket, lines[held.service]?.terms.instances, now: now).map(Action.end)
         if let time {
@@ -274,11 +282,19 @@ package struct Admission: Sendable {
             shares.end(held.owner, held.demand, charged: held.charge, seconds: seconds)
             lines[held.service]?.note(seconds: seconds)
         }
-        let ends = end.map { [$0] } ?? []
+        var ends = end.map { [$0] } ?? []
+        // It may keep memory now that its owner's quota does not allow any more.
+        trimIdle(of: held.owner, &ends)
         if case .job(let job) = ticket, lines[held.service]?.foundUnderWay.remove(job) != nil {
             return ends + jobReturned(to: held.service)
         }
         return ends + admit()
+    }
+
+    private mutating func release(_ taken: Resources, of owner: String) {
+        guard taken != .zero, let held = heldByOwner[owner] else { return }
+        let left = held - taken
+        heldByOwner[owner] = left == .zero ? nil : left
     }
 
     /// Starts nothing for that reason, or starts again where it is `nil`.

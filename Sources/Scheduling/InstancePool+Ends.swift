@@ -87,12 +87,32 @@ extension InstancePool {
         terms: (ServiceName) -> InstanceTerms?
     ) -> [(InstanceID, InstanceEnding)] {
         guard memory > coming else { return [] }
+        return reclaim(memory - coming, among: { _ in true }, terms: terms)
+    }
+
+    /// The same for what one owner keeps too much; those of its instances that end already are counted.
+    mutating func reclaim(
+        _ memory: ByteCount,
+        ofOwner owner: String,
+        terms: (ServiceName) -> InstanceTerms?
+    ) -> [(InstanceID, InstanceEnding)] {
+        let ending = instances.values.reduce(ByteCount.zero) { $1.owner == owner ? $0 + $1.coming : $0 }
+        guard memory > ending else { return [] }
+        return reclaim(memory - ending, among: { $0.owner == owner }, terms: terms)
+    }
+
+    private mutating func reclaim(
+        _ memory: ByteCount,
+        among isChosen: (Instance) -> Bool,
+        terms: (ServiceName) -> InstanceTerms?
+    ) -> [(InstanceID, InstanceEnding)] {
+        let goal = coming + memory
         var candidates: [(isNeeded: Bool, since: Duration, id: InstanceID)] = []
         for service in byService.keys {
             let ids = idle(of: service)
             let (busy, idle) = count(of: service)
             let surplus = busy + idle - (terms(service).map { minimum(of: service, $0) } ?? 0)
-            for (index, id) in ids.enumerated() {
+            for (index, id) in ids.enumerated() where instances[id].map(isChosen) ?? false {
                 candidates.append((index >= surplus, instances[id]?.idleSince ?? .zero, id))
             }
         }
@@ -102,7 +122,7 @@ extension InstancePool {
         }
         var ends: [(InstanceID, InstanceEnding)] = []
         for candidate in candidates {
-            guard memory > coming else { break }
+            guard goal > coming else { break }
             ends.append(end(candidate.id, .reclaimed))
         }
         return ends

@@ -25,6 +25,7 @@ package struct InstancePool: Sendable {
 
     struct Instance: Sendable {
         let service: ServiceName
+        let owner: String
         let demand: Resources
         let places: Int
         let generation: Int64
@@ -51,6 +52,9 @@ package struct InstancePool: Sendable {
             tickets.isEmpty && phase != .starting ? Resources(cpu: .zero, memory: demand.memory) : demand
         }
 
+        /// What it holds for work, or because it starts.
+        var working: Resources { tickets.isEmpty && phase != .starting ? .zero : demand }
+
         /// What its end would give back, without any harm to work.
         var spare: ByteCount { phase == .ready && tickets.isEmpty ? demand.memory : .zero }
 
@@ -63,6 +67,8 @@ package struct InstancePool: Sendable {
     private var seats: [Admission.Ticket: InstanceID] = [:]
     /// How many instances of a service its use of processors asks for.
     var wanted: [ServiceName: Int] = [:]
+    /// What those of an owner hold, and what they hold for work; only of owners that have some.
+    private var owners: [String: (held: Resources, working: Resources, count: Int)] = [:]
     private var last: UInt64 = 0
     /// What all of them hold.
     private(set) var held = Resources.zero
@@ -111,6 +117,12 @@ package struct InstancePool: Sendable {
     func held(by service: ServiceName) -> Resources {
         (byService[service] ?? []).reduce(.zero) { $0 + (instances[$1]?.held ?? .zero) }
     }
+
+    /// What the instances of an owner hold, those without work included.
+    func held(byOwner owner: String) -> Resources { owners[owner]?.held ?? .zero }
+
+    /// What the instances of an owner hold that work or start.
+    func working(of owner: String) -> Resources { owners[owner]?.working ?? .zero }
 
     /// The instance in which an invocation has its place.
     func seat(of ticket: Admission.Ticket) -> InstanceID? { seats[ticket] }
@@ -184,6 +196,7 @@ package struct InstancePool: Sendable {
         _ ticket: Admission.Ticket,
         _ offer: Offer,
         _ service: ServiceName,
+        owner: String,
         demand: Resources,
         _ terms: InstanceTerms,
         now: Duration
@@ -191,7 +204,7 @@ package struct InstancePool: Sendable {
         let id: InstanceID
         switch offer {
         case .place(let known), .idle(let known): id = known
-        case .new: id = add(service, demand: demand, terms, now: now)
+        case .new: id = add(service, owner: owner, demand: demand, terms, now: now)
         }
         change(id) { instance in
             instance.tickets.insert(ticket)
@@ -203,15 +216,23 @@ package struct InstancePool: Sendable {
     }
 
     /// Makes an instance without work.
-    mutating func add(_ service: ServiceName, demand: Resources, _ terms: InstanceTerms, now: Duration) -> InstanceID {
+    mutating func add(
+        _ service: ServiceName,
+        owner: String,
+        demand: Resources,
+        _ terms: InstanceTerms,
+        now: Duration
+    ) -> InstanceID {
         last += 1
         let id = InstanceID(last)
         let instance = Instance(
-            service: service, demand: demand, places: max(1, terms.places), generation: terms.generation,
-            restart: terms.restart, born: now)
+            service: service, owner: owner, demand: demand, places: max(1, terms.places),
+            generation: terms.generation, restart: terms.restart, born: now)
         instances[id] = instance
         byService[service, default: []].append(id)
         held = held + instance.held
+        let others = owners[owner] ?? (.zero, .zero, 0)
+        owners[owner] = (others.held + instance.held, others.working + instance.working, others.count + 1)
         return id
     }
 
@@ -247,7 +268,7 @@ package struct InstancePool: Sendable {
     /// - Parameter successor: what its service demands now; `nil` where no other one is to be started.
     mutating func ended(
         _ id: InstanceID,
-        successor: (demand: Resources, terms: InstanceTerms)?,
+        successor: (owner: String, demand: Resources, terms: InstanceTerms)?,
         now: Duration
     ) -> InstanceID? {
         guard let instance = instances[id] else { return nil }
@@ -257,7 +278,8 @@ package struct InstancePool: Sendable {
             for ticket in orphans { seats[ticket] = nil }
             return nil
         }
-        let other = add(instance.service, demand: successor.demand, successor.terms, now: now)
+        let other = add(
+            instance.service, owner: successor.owner, demand: successor.demand, successor.terms, now: now)
         change(other) { instance in
             instance.tickets = orphans
             instance.served = orphans.count
@@ -271,6 +293,12 @@ package struct InstancePool: Sendable {
         held = held - instance.held
         spare = spare - instance.spare
         coming = coming - instance.coming
+        if let others = owners[instance.owner] {
+            owners[instance.owner] =
+                others.count <= 1
+                ? nil
+                : (others.held - instance.held, others.working - instance.working, others.count - 1)
+        }
         byService[instance.service]?.removeAll { $0 == id }
         if byService[instance.service]?.isEmpty == true { byService[instance.service] = nil }
     }
@@ -283,5 +311,9 @@ package struct InstancePool: Sendable {
         held = held - before.held + instance.held
         spare = spare - before.spare + instance.spare
         coming = coming - before.coming + instance.coming
+        guard var others = owners[instance.owner] else { return }
+        others.held = others.held - before.held + instance.held
+        others.working = others.working - before.working + instance.working
+        owners[instance.owner] = others
     }
 }

@@ -62,6 +62,8 @@ package struct ServeSettings: Sendable {
     package var memory: ByteCount
     /// The weights of owners, at least 1.
     package var shares: [String: Int]
+    /// Of each user of whom nothing else was said.
+    package var defaultQuota: Quota
     /// `nil` for no limit.
     package var queueLimit: Int?
     /// `nil` for the standard, as below.
@@ -110,6 +112,7 @@ package struct ServeSettings: Sendable {
         cpu = try values.value(.cpu, Self.cores, orElse: MilliCPU(Int64(machine.cores) * 1000))
         memory = try values.value(.memory, Self.size, orElse: ByteCount(machine.memory.bytes / 10 * 9))
         shares = try values.value(.shares, Self.shares, orElse: [:])
+        defaultQuota = try values.value(.defaultQuota, Self.quota, orElse: Quota())
         queueLimit = try values.value(.queueLimit, Self.positive, orElse: nil)
         diskReserve = try values.value(.diskReserve, Self.reserve, orElse: nil)
         memoryReserve = try values.value(.memoryReserve, Self.reserve, orElse: nil)
@@ -196,6 +199,11 @@ package struct ServeSettings: Sendable {
             guard !owner.isEmpty, shares.updateValue(weight, forKey: owner) == nil else { return nil }
         }
         return shares
+    }
+
+    private static func quota(_ text: String) -> Quota? {
+        if text == "none" { return Quota() }
+        return try? Quota(text: text)  // The help of the setting says what may stand there.
     }
 
     private static func reserve(_ text: String) -> ByteCount?? { size(text).map { .some($0) } }

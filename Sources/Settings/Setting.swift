@@ -64,6 +64,12 @@ package struct Setting: Sendable, Hashable {
         "How owners share the cluster while there is not enough for all; owners that are not named have the weight 1.",
         standard: "none: all alike"
     )
+    package static let defaultQuota = Setting(
+        "default-quota", "name=amount,…",
+        "How much each user may have of whom nothing else was said: cpu, memory, gpu, ephemeral_storage, buckets, "
+            + "storage_per_bucket, storage_total, volumes, volume_disk, max_disk_per_volume, min_disk_per_volume.",
+        standard: "none: no limits"
+    )
     package static let queueLimit = Setting(
         "queue-limit", "jobs", "How many jobs may wait before /job answers 429; uploads make jobs nevertheless.",
         standard: "none"
@@ -155,9 +161,8 @@ package struct Setting: Sendable, Hashable {
     /// All of them, in the order of the help.
     package static let all: [Setting] =
         [
-            listen, s3Listen, s3Endpoint, s3Domains, data, sandbox, network, cpu, memory, shares, queueLimit,
-            diskReserve,
-            memoryReserve, grace, durability, maxEvent, jobLogLimit,
+            listen, s3Listen, s3Endpoint, s3Domains, data, sandbox, network, cpu, memory, shares, defaultQuota,
+            queueLimit, diskReserve, memoryReserve, grace, durability, maxEvent, jobLogLimit,
             keepJobs, keepJobCount, keepLogs, keepEvents, deliveryPause, deliveryQuota, deliveryOverflow, otlpEndpoint,
             logLevel, logFormat, username, password, s3AccessKey, s3SecretKey,
         ] + identity

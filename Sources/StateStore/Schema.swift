@@ -90,6 +90,8 @@ enum Schema {
         SchemaStep("lines of deliveries by destination", sql: deliveryLines),
         tracesOfDeliveries,
         users,
+        quotas,
+        volumes,
     ]
 
     private static let attempts = """

@@ -96,6 +96,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: Self.help(.cpu)) var cpu: String?
     @Option(help: Self.help(.memory)) var memory: String?
     @Option(help: Self.help(.shares)) var shares: String?
+    @Option(help: Self.help(.defaultQuota)) var defaultQuota: String?
     @Option(help: Self.help(.queueLimit)) var queueLimit: String?
     @Option(help: Self.help(.diskReserve)) var diskReserve: String?
     @Option(help: Self.help(.memoryReserve)) var memoryReserve: String?
@@ -124,7 +125,8 @@ struct SettingFlags: ParsableArguments {
         let all: [(Setting, String?)] = [
             (.listen, listen), (.s3Listen, s3Listen), (.s3Endpoint, s3Endpoint), (.s3Domains, s3Domains),
             (.data, data), (.sandbox, sandbox), (.network, network), (.cpu, cpu), (.memory, memory),
-            (.shares, shares), (.queueLimit, queueLimit), (.diskReserve, diskReserve), (.memoryReserve, memoryReserve),
+            (.shares, shares), (.defaultQuota, defaultQuota), (.queueLimit, queueLimit), (.diskReserve, diskReserve),
+            (.memoryReserve, memoryReserve),
             (.grace, grace),
             (.durability, durability),
             (.maxEvent, maxEvent), (.jobLogLimit, jobLogLimit), (.keepJobs, keepJobs), (.keepLogs, keepLogs),

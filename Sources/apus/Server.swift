@@ -104,8 +104,16 @@ struct Server {
             deliverySignal: deliveries, node: HostName.current, now: now,
             recordSpan: traces.recorder, logger: logger
         )
+        let book = QuotaBook(
+            standard: settings.defaultQuota,
+            administrators: [identity.credentials.username, identity.credentials.s3AccessKey])
+        let volumes = VolumeDesk(data: data, state: state, catalog: catalog, quotas: book, now: now, logger: logger)
+        try await volumes.load()
+        let mounts = BucketMounts(data: data, store: objects, logger: logger)
+        try await mounts.load()
         let instances = InstanceHost(
-            data: data, catalog: catalog, sandboxes: sandboxes, httpClient: httpClient, now: now, logger: logger)
+            data: data, catalog: catalog, sandboxes: sandboxes, httpClient: httpClient,
+            attachments: Attachments(volumes: volumes, mounts: mounts), now: now, logger: logger)
         let scheduler = JobScheduler(
             capacity: Resources(cpu: settings.cpu, memory: settings.memory), shares: settings.shares, store: state,
             grace: settings.grace, instances: instances, logger: logger,
@@ -122,11 +130,14 @@ struct Server {
             sample: { await ResourceProbe.sample(data.root) }, clocks: { ResourceProbe.clocks() }, logger: logger
         )
         await resources.look()
+        let quotas = QuotaDesk(
+            state: state, store: objects, scheduler: scheduler, book: book, volumes: volumes.usage)
+        try await quotas.load()
         let allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
         let registryOfServices = ServiceRegistry(
             data: data, store: objects, state: state, catalog: catalog, scheduler: scheduler, sandboxes: sandboxes,
             logs: logs, deliverySignal: deliveries, notifications: notifications, allowedImages: allowedImages,
-            clusterStore: store, httpClient: httpClient, now: now, logger: logger
+            quotas: book, volumes: volumes, clusterStore: store, httpClient: httpClient, now: now, logger: logger
         )
         try await Recovery(
             data: data, state: state, sandboxes: sandboxes, registry: registryOfServices, executor: executor,
@@ -176,6 +187,7 @@ struct Server {
             allowedImages: allowedImages, status: status,
             triggers: TriggerDesks(
                 schedules: schedules, backfills: backfills, events: EventDesk(state: state, memory: events)),
+            quotas: quotas, volumes: volumes,
             servers: seats.servers, exposed: seats.exposed, users: logins.users,
             metrics: registry, maximumEvent: settings.maxEvent, userKeys: { logins.users.keys(of: $0.id) },
             now: now
@@ -197,7 +209,7 @@ struct Server {
                 ),
                 LifecycleService(
                     store: objects, trustsAges: { resources.trustsAges }, now: now, logger: logger),
-                resources,
+                resources, VolumeWatch(volumes: volumes),
                 deliveryService,
                 RetryService(
                     store: objects, state: state, scheduler: scheduler, signal: retries, now: now, logger: logger),

@@ -32,6 +32,9 @@ package struct ClusterFixture: Sendable {
         package var deliveryQuota: DeliveryQuota?
         package var queueLimit: Int?
         package var shares: [String: Int] = [:]
+        /// What each user may have of whom nothing else was said.
+        package var quota = Quota()
+        package var mountLimits = BucketMounts.Limits()
         /// What the machine has left, as the watch over it finds it.
         package var sample: @Sendable () async -> [Pressure.Resource: Pressure.Level] = { [:] }
         package var clocks: ResourceWatch.Clocks = {
@@ -58,6 +61,8 @@ package struct ClusterFixture: Sendable {
     package let logs: JobLogs
     package let scheduler: JobScheduler
     package let allowedImages: AllowedImages
+    package let quotas: QuotaDesk
+    package let volumes: VolumeDesk
     package let registry: ServiceRegistry
     package let jobs: JobBoard
     package let runs: RunDispatcher
@@ -126,17 +131,26 @@ package struct ClusterFixture: Sendable {
             data: data, store: objects, state: state, catalog: catalog, sandboxes: sandboxes, logs: logs, steps: steps,
             deliverySignal: signal, node: "node", now: now, recordSpan: options.recordSpan, logger: logger
         )
+        let book = QuotaBook(standard: options.quota)
+        volumes = VolumeDesk(data: data, state: state, catalog: catalog, quotas: book, now: now, logger: logger)
+        try await volumes.load()
+        let mounts = BucketMounts(data: data, store: objects, limits: options.mountLimits, logger: logger)
+        try await mounts.load()
         scheduler = JobScheduler(
             capacity: options.capacity, shares: options.shares, store: state, grace: options.grace,
             instances: InstanceHost(
-                data: data, catalog: catalog, sandboxes: sandboxes, httpClient: httpClient, now: now, logger: logger),
+                data: data, catalog: catalog, sandboxes: sandboxes, httpClient: httpClient,
+                attachments: Attachments(volumes: volumes, mounts: mounts), now: now, logger: logger),
             logger: logger, execute: { await executor.execute($0, $1) }
         )
         allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
+        quotas = QuotaDesk(
+            state: state, store: objects, scheduler: scheduler, book: book, volumes: volumes.usage)
+        try await quotas.load()
         registry = ServiceRegistry(
             data: data, store: objects, state: state, catalog: catalog, scheduler: scheduler, sandboxes: sandboxes,
             logs: logs, deliverySignal: signal, notifications: notifications, allowedImages: allowedImages,
-            clusterStore: Self.clusterStore,
+            quotas: book, volumes: volumes, clusterStore: Self.clusterStore,
             httpClient: httpClient, now: now, logger: logger
         )
         recovery = Recovery(

@@ -81,7 +81,7 @@ struct ServiceRegistryTests {
         (
             "volume",
             ClusterFixture.definition(
-                "s", script: "x", more: ["volume": .object(["size": .string("1Gi"), "mount_path": .string("/d")])]),
+                "s", script: "x", more: ["volume": .object(["name": .string("v"), "mount_path": .string("/d")])]),
             "volume"
         ),
         ("loop", ClusterFixture.definition("s", script: "x", input: ["bkt/in"], output: ["bkt/in/deep"]), "own input"),

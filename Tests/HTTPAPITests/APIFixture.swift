@@ -46,6 +46,7 @@ struct APIFixture: Sendable {
                 allowedImages: cluster.allowedImages, status: cluster.status,
                 triggers: TriggerDesks(
                     schedules: cluster.schedules, backfills: cluster.backfills, events: cluster.events),
+                quotas: cluster.quotas, volumes: cluster.volumes,
                 servers: servers, exposed: exposed, users: logins?.users, metrics: PrometheusRegistry(),
                 maximumEvent: maximumEvent,
                 now: ClusterFixture.now

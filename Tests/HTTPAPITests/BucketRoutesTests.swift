@@ -27,7 +27,7 @@ struct BucketRoutesTests {
             try await api.send(.get, target).expect(
                 200,
                 #"[{"bucket_name":"photos","visibility":"public","allowed_users":[],"owner":"oscar","metadata":{},"#
-                    + #""storage_usage":{"used":"5","used_bytes":5,"objects":1}}]"#
+                    + #""storage_quota":{"source":"unset"},"storage_usage":{"used":"5","used_bytes":5,"objects":1}}]"#
             )
             let one = try await api.send(.get, target + "/photos").expect(200)
             try one.expectKeys([

@@ -33,8 +33,8 @@ struct SystemRoutesTests {
             let config =
                 #"{"config":{"name":"oscar","namespace":"oscar","services_namespace":"oscar-svc","#
                 + #""controller_service_account":"oscar-sa","gpu_available":false,"interLink_available":false,"#
-                + #""serverless_backend":"apus","yunikorn_enable":false,"kueue_enable":false,"volume_enable":false,"#
-                + #""oidc_groups":[],"minio_quota_enabled":false},"#
+                + #""serverless_backend":"apus","yunikorn_enable":false,"kueue_enable":true,"volume_enable":true,"#
+                + #""oidc_groups":[],"minio_quota_enabled":true},"#
                 + #""minio_provider":{"endpoint":"http://127.0.0.1:9000","verify":true,"access_key":"access","#
                 + #""secret_key":"secret-key","region":"us-east-1"},"allowed_image_repositories":[]}"#
             for path in ["/system/config", "/system/config/"] { try await api.send(.get, path).expect(200, config) }

@@ -182,7 +182,7 @@ struct ServiceJSONTests {
                 "ephemeral_storage_request", "enable_gpu", "enable_sgx", "federation",
                 "image_pull_secrets", "expose.nodePort",
                 "interlink_node_name",
-                "isolation_level", "mount", "volume", "kserve", "output[2].storage_provider",
+                "isolation_level", "kserve", "output[2].storage_provider",
                 "output[4].storage_provider",
             ]
         )
