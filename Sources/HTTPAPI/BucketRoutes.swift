@@ -170,7 +170,7 @@ struct BucketRoutes: Sendable {
         let action: Action.OfBucket = operation == "upload" ? .writeObject : .readObject
         let isAllowed = try await gateway.buckets.allows(
             context.principal, action, name, key: key, from: context.remoteAddress)
-        guard isAllowed, let keys = try await gateway.storeKeys(of: context.principal) else {
+        guard isAllowed, let keys = gateway.storeKeys(of: context.principal) else {
             throw Refusal.of(action, context.principal)
         }
         return .json(

@@ -65,8 +65,6 @@ package struct Gateway: Sendable {
     let metrics: PrometheusRegistry
     /// The largest event that `/job` and `/run` take.
     let maximumEvent: ByteCount
-    /// The keys of a user for the object store; `nil` where they have none.
-    let userKeys: @Sendable (User) async throws -> S3Credentials?
     let requests = RouteMetrics()
     let now: @Sendable () -> Instant
 
@@ -90,10 +88,8 @@ package struct Gateway: Sendable {
         users: UserDesk? = nil,
         metrics: PrometheusRegistry,
         maximumEvent: ByteCount,
-        userKeys: @escaping @Sendable (User) async throws -> S3Credentials? = { _ in nil },
         now: @escaping @Sendable () -> Instant
     ) {
-        self.userKeys = userKeys
         self.description = description
         self.authenticator = authenticator
         self.catalog = catalog
@@ -157,11 +153,11 @@ package struct Gateway: Sendable {
     }
 
     /// The keys with which somebody reaches the object store as themselves.
-    func storeKeys(of principal: Principal) async throws -> S3Credentials? {
+    func storeKeys(of principal: Principal) -> S3Credentials? {
         switch principal {
         case .administrator:
             S3Credentials(accessKey: description.s3AccessKey, secretKey: description.s3SecretKey)
-        case .user(let user): try await userKeys(user)
+        case .user(let user): users?.keys(of: user.id)
         case .service, .anonymous: nil
         }
     }

@@ -18,7 +18,7 @@ enum Refusal {
     static func of(_ action: Action.OfCluster, _ principal: Principal) -> TextError {
         guard case .user = principal else { return LoginAnswer.unauthorized }
         return switch action {
-        case .changeConfig: TextError(.unauthorized, "only the administrator may change the configuration")
+        case .changeConfig: TextError(.unauthorized, "\"\"")  // as OSCAR says it
         case .readSystemLogs: TextError(.forbidden, "OIDC tokens are not allowed for system logs")
         default: TextError(.forbidden, "User '\(principal.name)' is not authorised: this is the administrator's")
         }

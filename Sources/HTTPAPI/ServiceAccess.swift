@@ -44,7 +44,9 @@ struct ServiceAccess: Sendable {
         guard isForward else {
             if isBasic(authorization) { return .granted(cookie: nil) }
             // A user who may see the token need not send it.
-            if Self.isBearer(authorization), case .granted = may(.readCredentials, authorization, authenticator, address) {
+            if Self.isBearer(authorization),
+                case .granted = may(.readCredentials, authorization, authenticator, address)
+            {
                 return .granted(cookie: nil)
             }
             return .refused(Self.unauthorized(realm: service.text))

@@ -10,7 +10,7 @@ struct SystemRoutes: Sendable {
 
     func add(to routes: AuthorizedRoutes) {
         routes.get("info", .cluster(.readInfo)) { _, _ in Response.json(info) }
-        routes.get("config", .cluster(.readConfig)) { _, context in Response.json(try await config(context)) }
+        routes.get("config", .cluster(.readConfig)) { _, context in Response.json(config(context)) }
         routes.put("config", .cluster(.changeConfig)) { request, _ in try await setConfig(request) }
         routes.get("status", .cluster(.readStatus)) { _, _ in Response.json(try await gateway.status.json()) }
     }
@@ -25,9 +25,9 @@ struct SystemRoutes: Sendable {
     }
 
     /// With the keys of whoever asks, which are empty where they have none.
-    private func config(_ context: APIContext) async throws -> JSONValue {
+    private func config(_ context: APIContext) -> JSONValue {
         let description = gateway.description
-        let keys = try await gateway.storeKeys(of: context.principal)
+        let keys = gateway.storeKeys(of: context.principal)
         return .object([
             "config": .object([
                 "name": "oscar", "namespace": "oscar", "services_namespace": "oscar-svc",

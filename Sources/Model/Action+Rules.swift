@@ -9,8 +9,8 @@ extension Action.OfCluster {
         case .listImages, .listDeliveries, .changeDeliveries, .listEvents, .listSchedules: .user
         case .listServices, .createService, .updateServices, .listJobs, .changeJobs: .user
         case .listBuckets, .createBucket, .updateBuckets, .listVolumes, .createVolume: .user
-        case .readWholeStatus, .readSystemLogs, .readAudit: .operator
-        case .changeConfig, .changeImages, .steerWebhooks, .listUsers, .changeUsers: []
+        case .readWholeStatus, .readSystemLogs, .readAudit, .listUsers: .operator
+        case .changeConfig, .changeImages, .steerWebhooks, .changeUsers: []
         }
     }
 }

@@ -189,8 +189,7 @@ struct Server {
                 schedules: schedules, backfills: backfills, events: EventDesk(state: state, memory: events)),
             quotas: quotas, volumes: volumes,
             servers: seats.servers, exposed: seats.exposed, users: logins.users,
-            metrics: registry, maximumEvent: settings.maxEvent, userKeys: { logins.users.keys(of: $0.id) },
-            now: now
+            metrics: registry, maximumEvent: settings.maxEvent, now: now
         )
         let banner = Banner(
             api: apiURL, s3: s3URL, data: data.root, isNew: identity.isNew, fingerprint: tls?.fingerprint)

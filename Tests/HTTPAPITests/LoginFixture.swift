@@ -49,7 +49,10 @@ final class LoginFixture: Sendable {
         _ catalog: ServiceCatalog
     ) -> Authenticator {
         guard let logins else {
-            return Authenticator(credentials: credentials, serviceForToken: { catalog.service(forToken: $0) })
+            // Users without a provider: the token says who they are.
+            return Authenticator(
+                credentials: credentials, serviceForToken: { catalog.service(forToken: $0) },
+                userForToken: { $0.hasPrefix("user-") ? (try? UserID($0.dropFirst(5))).map { User(id: $0) } : nil })
         }
         return Authenticator(
             credentials: credentials, serviceForToken: { catalog.service(forToken: $0) },

@@ -25,10 +25,6 @@ import Testing
             ("Bearer expired.of.ada", 401, "the token \"expired\"", "error=\"invalid_token\""),
             ("Bearer foreign.of.ada", 401, "'x' is not listed as an authorized issuer", "Bearer realm"),
             ("Bearer down.of.ada", 503, "no answer", nil),
-            (
-                "Bearer token.of.cluster_admin", 401, "\"cluster_admin\" is a name that the cluster itself uses",
-                "Bearer"
-            ),
             ("Basic eDp5", 401, "", "Basic realm=\"Authorization Required\""),
             ("Bearer " + String(repeating: "0", count: 64), 401, "", "Basic"),
         ] as [(String, Int, String, String?)])

@@ -67,7 +67,8 @@ struct ProxyFixture: Sendable {
             enter: { _ in try await enter?(seats, socket) ?? seats.enter(socket) },
             enterAtOnce: { _ in enter == nil ? seats.enter(socket) : nil })
         try await APIFixture.run(servers: servers, logins: logins) { api in
-            try await api.cluster.create("fn", script: "true", more: ["mode": .string("server")])
+            try await api.cluster.create(
+                "fn", script: "true", more: ["mode": .string("server"), "visibility": .string("public")])
             try await api.cluster.create("other", script: "true")
             var members: JSONObject = ["api_port": .array([.integer(80)])]
             for (key, value) in expose.members { members[key] = value }

@@ -43,7 +43,7 @@ import Testing
             .listJobs: "user", .changeJobs: "user", .listBuckets: "user", .createBucket: "user",
             .updateBuckets: "user", .listVolumes: "user", .createVolume: "user", .readWholeStatus: "operator",
             .readSystemLogs: "operator", .readAudit: "operator", .changeConfig: "", .changeImages: "",
-            .steerWebhooks: "", .listUsers: "", .changeUsers: "",
+            .steerWebhooks: "", .listUsers: "operator", .changeUsers: "",
         ]
         for action in Action.OfCluster.allCases {
             #expect(Self.letters(action.allowed) == expected[action], "\(action)")
