@@ -1,5 +1,9 @@
 import SystemPackage
 
+#if canImport(CoreFoundation)
+// Where some dependency brings it along, `stat` is taken for one of its declarations, or not, as files come to be compiled.
+import CoreFoundation
+#endif
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)

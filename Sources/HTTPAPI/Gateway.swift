@@ -2,7 +2,7 @@ package import Cluster
 package import Hummingbird
 package import Identity
 package import Model
-package import S3Wire
+import S3Wire
 import StateStore
 package import Telemetry
 

@@ -1,5 +1,9 @@
 import SystemPackage
 
+#if canImport(CoreFoundation)
+// See Cluster/Folder.swift.
+import CoreFoundation
+#endif
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)

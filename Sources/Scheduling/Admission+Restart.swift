@@ -41,7 +41,7 @@ extension Admission {
         let demand = line.terms.demand
         let held = line.underWay.held + pool.held(by: name) + demand
         if demand.fits(in: free), line.terms.limit(of: held) == nil {
-            let id = pool.addSurge(name, demand: demand, terms, now: now)
+            let id = pool.addSurge(name, owner: line.terms.owner, demand: demand, terms, now: now)
             restarting[name] = now
             actions.append(.startInstance(id, name))
         } else if pool.hasIdleOutdated(name, terms), demand.cpu <= free.cpu {

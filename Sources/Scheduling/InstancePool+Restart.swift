@@ -48,11 +48,12 @@ extension InstancePool {
     /// Makes an instance that takes the place of an outdated one when it is ready.
     mutating func addSurge(
         _ service: ServiceName,
+        owner: String,
         demand: Resources,
         _ terms: InstanceTerms,
         now: Duration
     ) -> InstanceID {
-        let id = add(service, demand: demand, terms, now: now)
+        let id = add(service, owner: owner, demand: demand, terms, now: now)
         change(id) { $0.isSurge = true }
         return id
     }

@@ -5,6 +5,10 @@ import Scheduling
 import SystemPackage
 import Telemetry
 
+#if canImport(CoreFoundation)
+// See Cluster/Folder.swift.
+import CoreFoundation
+#endif
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)

@@ -2,6 +2,10 @@ import Model
 import Settings
 import SystemPackage
 
+#if canImport(CoreFoundation)
+// See Cluster/Folder.swift.
+import CoreFoundation
+#endif
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
