@@ -37,7 +37,7 @@ STORE = [
     "differential",
 ]
 CLUSTER = ["cors", "notification", "full_disk", "store", "oscar_python", "invocation", "webdav", "foreign_store"]
-CLUSTER += ["server_mode", "two_clusters", "bad_link", "crash", "pressure"]
+CLUSTER += ["server_mode", "two_clusters", "bad_link", "crash", "pressure", "identity"]
 
 
 class Context:

@@ -47,8 +47,17 @@ package struct BucketAccess: Sendable {
 
     /// Refuses a service that would read or write what its owner may not; what is not there yet is made for it.
     ///
-    /// - Throws: `ClusterError` with `forbidden`; as `allows`.
-    func checkPlaces(of service: ServiceDefinition) async throws {
+    /// - Throws: `ClusterError` with `forbidden`, `failed`.
+    func checkPlaces(of service: ServiceDefinition) async throws(ClusterError) {
+        do { try await requirePlaces(of: service) } catch {
+            throw error as? ClusterError
+                ?? ClusterError(
+                    code: .failed, message: "it could not be found out what the service may read and write",
+                    cause: error)
+        }
+    }
+
+    private func requirePlaces(of service: ServiceDefinition) async throws {
         for (places, field, actions) in service.places {
             for bucket in Set(places.filter { $0.provider == .clusterStore }.compactMap(\.bucketName)).sorted() {
                 for action in actions where try await allowsOwner(of: service, action, bucket) == false {

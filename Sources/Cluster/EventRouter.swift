@@ -28,6 +28,9 @@ package final class EventRouter: Service {
     private let scheduler: JobScheduler
     private let notifications: Notifications
     private let memory: EventMemory
+    /// By which name the administrator's buckets are kept, beside those that no user can have; `nil` where there are no
+    /// users.
+    private let administrator: String?
     private let now: @Sendable () -> Instant
     private let logger: Logger
     private let eventCounter = Counter(label: "apus_events_total")
@@ -39,6 +42,7 @@ package final class EventRouter: Service {
         scheduler: JobScheduler,
         notifications: Notifications,
         memory: EventMemory,
+        administrator: String? = nil,
         now: @escaping @Sendable () -> Instant,
         logger: Logger
     ) {
@@ -48,6 +52,7 @@ package final class EventRouter: Service {
         self.scheduler = scheduler
         self.notifications = notifications
         self.memory = memory
+        self.administrator = administrator
         self.now = now
         self.logger = logger
     }
@@ -153,23 +158,39 @@ package final class EventRouter: Service {
         var batch = Batch()
         let targets = try await notifications.targets(of: events)
         for (event, targets) in zip(events, targets) {
-            let services = try await allowed(notifications.services(for: targets, of: event), event)
+            let services = try await allowed(notifications.services(for: targets, of: event), targets, event)
             add(event, for: targets, services, to: &batch)
         }
         return batch
     }
 
-    /// Those whose owners may read what came: not even its name is told to others.
-    private func allowed(_ services: [ServiceName], _ event: ObjectEvent) async throws -> [ServiceName] {
+    /// Those whose owners may read what came, for not even its name is told to others; and, of those that only the bucket's
+    /// own rules name, those that the bucket's owner may see.
+    private func allowed(
+        _ services: [ServiceName],
+        _ targets: Notifications.Targets,
+        _ event: ObjectEvent
+    ) async throws -> [ServiceName] {
+        guard !services.isEmpty else { return [] }
         let access = BucketAccess(store: store)
+        let byInput = targets.services.isEmpty ? Set(services) : Set(catalog.services(triggeredBy: event))
         var allowed: [ServiceName] = []
         for name in services {
             guard let service = catalog[name]?.definition else { continue }
+            if !byInput.contains(name), let facts = try await store.facts(of: event.bucket),
+                !isAdministrator(facts.owner), !Principal(owner: facts.owner).may(.read, service)
+            {
+                continue
+            }
             let isAllowed = try await access.allowsOwner(of: service, .getObject, event.bucket, key: event.key)
             // Of a bucket that is gone meanwhile the job says so.
             if isAllowed != false { allowed.append(name) }
         }
         return allowed
+    }
+
+    private func isAdministrator(_ owner: String) -> Bool {
+        administrator.map { owner == $0 || UserID.reserved.contains(owner) } ?? true
     }
 
     private func add(

@@ -47,16 +47,22 @@ struct InvocationPlace: Sendable {
         output: @escaping @Sendable (SandboxOutput) async -> Void
     ) async throws -> (outcome: SandboxOutcome, countsMemory: Bool) {
         let sandbox = try await sandboxes.sandbox(for: service.sandbox)
-        let countsMemory = sandbox.capabilities.enforcesLimits
+        let outcome = try await run(invocation, in: sandbox, output)
+        scheduler.use.ended(outcome)
+        return (outcome, sandbox.capabilities.enforcesLimits)
+    }
+
+    private func run(
+        _ invocation: SandboxInvocation,
+        in sandbox: any Sandbox,
+        _ output: @escaping @Sendable (SandboxOutput) async -> Void
+    ) async throws -> SandboxOutcome {
         guard let instance = try await scheduler.readyInstance(of: ticket) else {
-            return (try await sandbox.run(invocation, output: output), countsMemory)
+            return try await sandbox.run(invocation, output: output)
         }
-        if instance.serverSocket != nil {
-            let call = ServerInvocation(
-                client: scheduler.instances.httpClient, now: scheduler.instances.now)
-            return (try await call.run(invocation, in: instance, output: output), countsMemory)
-        }
-        return (try await instance.run(invocation, output: output), countsMemory)
+        guard instance.serverSocket != nil else { return try await instance.run(invocation, output: output) }
+        let call = ServerInvocation(client: scheduler.instances.httpClient, now: scheduler.instances.now)
+        return try await call.run(invocation, in: instance, output: output)
     }
 
     /// The instance that it is in now; `nil` where it has a sandbox of its own.

@@ -217,6 +217,7 @@ package final class JobExecutor: Sendable {
         let (ended, countsMemory) = try outcome.get()
         attempt.result.run = ContinuousClock.now - runStart
         attempt.result.started = ended.startedAt
+        (attempt.result.cpuTime, attempt.result.peakMemory) = (ended.cpuTime, ended.peakMemory)
         if let failure = JobFailure(ended.ending, of: attempt.service, countsMemory: countsMemory) { throw failure }
         attempt.result.exitCode = 0
     }

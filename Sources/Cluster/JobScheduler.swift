@@ -34,6 +34,7 @@ package final class JobScheduler: Service {
     private let execute: @Sendable (Int64, JobScheduler) async -> Void
     let instances: InstanceHost
     let scaling = InstanceScaling()
+    let use = InvocationUse()
     /// The moment that `Admission` counts time from.
     private let start = ContinuousClock.now
     /// How many synchronous runs may wait for room.

@@ -186,14 +186,17 @@ package final class Notifications: Sendable {
     /// - Throws: `StateStoreError`.
     package func rulesWillChange() async throws { try await state.recordPassed() }
 
-    /// Why a rule cannot be, in words; `nil` where it can.
-    package func refusal(of rule: NotificationRule, in bucket: BucketName) -> String? {
+    /// Why somebody cannot have a rule, in words; `nil` where they can.
+    package func refusal(of rule: NotificationRule, in bucket: BucketName, by principal: Principal) -> String? {
         guard let name = rule.targetName else {
             return "The ARN is not well formed; write arn:minio:sqs::NAME:webhook with the name of a service or of a "
                 + "webhook."
         }
         if signals[name] != nil { return nil }
-        guard let service = try? ServiceName(name), let definition = catalog[service]?.definition else {
+        // What they may not see is not there for them.
+        guard let service = try? ServiceName(name), let definition = catalog[service]?.definition,
+            principal.may(.read, definition)
+        else {
             return "There is no service and no webhook \"\(name.prefix(80))\" in this cluster."
         }
         return Self.loop(of: definition, rule, in: bucket)

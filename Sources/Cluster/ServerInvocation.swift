@@ -24,7 +24,7 @@ struct ServerInvocation: Sendable {
     ) async throws -> SandboxOutcome {
         let startedAt = now()
         let ending = try await instance.withFiles(of: invocation) { places in
-            let body = Self.body(invocation, input: places.input, output: places.output)
+            let body = invocation.call(in: places)
             do {
                 return try await Deadline.run(within: invocation.timeout) { _ in
                     try await post(body, to: instance, output: output)
@@ -34,16 +34,6 @@ struct ServerInvocation: Sendable {
             }
         }
         return SandboxOutcome(ending: ending, startedAt: startedAt)
-    }
-
-    private static func body(_ invocation: SandboxInvocation, input: String, output: String) -> [UInt8] {
-        JSONValue.object(
-            JSONObject([
-                ("id", .string(invocation.id)),
-                ("input", invocation.inputFileName.map { .string("\(input)/\($0)") } ?? .null),
-                ("output_dir", .string(output)), ("event", invocation.event ?? .null),
-            ])
-        ).bytes()
     }
 
     private func post(

@@ -8,7 +8,8 @@ package enum ApusCommands {
             ApplyCommand.self, DeleteCommand.self, ClusterCommand.self, ServiceCommand.self, JobCommand.self,
             ScheduleCommand.self, EventsCommand.self,
             BucketCommand.self, PutCommand.self, GetCommand.self, ListCommand.self, RemoveCommand.self,
-            ImageCommand.self, DeliveryCommand.self, UserCommand.self, QuotaCommand.self, VolumeCommand.self,
+            ImageCommand.self, DeliveryCommand.self, UserCommand.self, AuditCommand.self, QuotaCommand.self,
+            VolumeCommand.self,
             VersionCommand.self,
         ]
     }

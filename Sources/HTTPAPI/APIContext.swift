@@ -7,7 +7,11 @@ import NIOCore
 package struct APIContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
     /// Who makes the request; set once, by the authentication middleware.
-    package var principal: Principal = .anonymous
+    package var principal: Principal = .anonymous {
+        didSet { trail.principal = principal }
+    }
+    /// The same, for those outside of that.
+    let trail = PrincipalTrail()
     /// The address that the request came from, without port.
     package let remoteAddress: String
     /// The connection.

@@ -24,6 +24,7 @@ struct ApusRoutes: Sendable {
         ImageRoutes(gateway: gateway).add(to: routes.group("images"))
         DeliveryRoutes(gateway: gateway).add(to: routes.group("deliveries"))
         UserRoutes(gateway: gateway).add(to: routes.group("users"))
+        AuditRoutes(gateway: gateway).add(to: routes.group("audit"))
     }
 
     /// Which jobs a request speaks of.

@@ -2,7 +2,7 @@ package import Cluster
 package import Hummingbird
 package import Identity
 package import Model
-import S3Wire
+package import S3Wire
 import StateStore
 package import Telemetry
 
@@ -62,6 +62,10 @@ package struct Gateway: Sendable {
     let exposed: ExposedDesk
     /// `nil` where nobody but the administrator can come in.
     let users: UserDesk?
+    /// The keys of users that `users` does not know.
+    private let userKeys: @Sendable (User) -> S3Credentials?
+    /// Who changed what, and who was refused; `nil` where nobody keeps that.
+    let audit: AuditLog?
     let metrics: PrometheusRegistry
     /// The largest event that `/job` and `/run` take.
     let maximumEvent: ByteCount
@@ -86,6 +90,8 @@ package struct Gateway: Sendable {
         servers: FunctionServers = .none,
         exposed: ExposedDesk = .none,
         users: UserDesk? = nil,
+        userKeys: @escaping @Sendable (User) -> S3Credentials? = { _ in nil },
+        audit: AuditLog? = nil,
         metrics: PrometheusRegistry,
         maximumEvent: ByteCount,
         now: @escaping @Sendable () -> Instant
@@ -108,6 +114,8 @@ package struct Gateway: Sendable {
         self.servers = servers
         self.exposed = exposed
         self.users = users
+        self.userKeys = userKeys
+        self.audit = audit
         self.metrics = metrics
         self.maximumEvent = maximumEvent
         self.now = now
@@ -118,6 +126,7 @@ package struct Gateway: Sendable {
         let router = Router(context: APIContext.self)
         // Outside the errors, so that a page on another origin can read those, too.
         router.add(middleware: CORSHeaders())
+        if let audit { router.add(middleware: AuditMiddleware(audit: audit, now: now)) }
         router.add(middleware: ErrorMiddleware(metrics: requests))
         addOpenRoutes(to: AuthorizedRoutes(router.group(), gateway: self))
         let authentication = AuthenticationMiddleware(authenticator: authenticator)
@@ -157,7 +166,7 @@ package struct Gateway: Sendable {
         switch principal {
         case .administrator:
             S3Credentials(accessKey: description.s3AccessKey, secretKey: description.s3SecretKey)
-        case .user(let user): users?.keys(of: user.id)
+        case .user(let user): users?.keys(of: user.id) ?? userKeys(user)
         case .service, .anonymous: nil
         }
     }

@@ -87,8 +87,10 @@ extension S3Responder {
     private func putNotification(_ bucket: BucketName, _ exchange: S3Exchange) async throws -> Response {
         let bytes = try await readConfiguration(exchange)
         let configuration = try NotificationConfiguration(parsing: bytes, newID: Self.newID)
-        if exchange.header("x-amz-skip-destination-validation")?.lowercased() != "true" {
-            try checkTargets(of: configuration, bucket)
+        // Only the administrator may name what is not there yet: it could be somebody else's by then.
+        let isUnchecked = exchange.header("x-amz-skip-destination-validation")?.lowercased() == "true"
+        if !isUnchecked || !exchange.isByAdministrator {
+            try checkTargets(of: configuration, bucket, exchange.proof.principal)
         }
         try await notificationsWillChange()
         try await store.set(
@@ -102,11 +104,15 @@ extension S3Responder {
         return .bodiless(.ok, headers: [.contentLength: "0"])
     }
 
-    private func checkTargets(of configuration: NotificationConfiguration, _ bucket: BucketName) throws(S3Error) {
+    private func checkTargets(
+        of configuration: NotificationConfiguration,
+        _ bucket: BucketName,
+        _ principal: Principal
+    ) throws(S3Error) {
         var details: [(name: String, value: String)] = []
         var reasons: [String] = []
         for rule in configuration.rules {
-            guard let reason = notificationRefusal(rule, bucket) else { continue }
+            guard let reason = notificationRefusal(rule, bucket, principal) else { continue }
             reasons.append("\(rule.arn): \(reason)")
             details.append(("ArgumentName\(reasons.count)", rule.arn))
             details.append(("ArgumentValue\(reasons.count)", reason))

@@ -20,12 +20,13 @@ package struct S3Responder: HTTPResponder {
 
     let store: ObjectStore
     /// Why a target cannot be told of a bucket's events; `nil` where it can.
-    let notificationRefusal: @Sendable (NotificationRule, BucketName) -> String?
+    let notificationRefusal: @Sendable (NotificationRule, BucketName, Principal) -> String?
     /// To be called before a bucket gets other rules of notification.
     let notificationsWillChange: @Sendable () async throws -> Void
     /// Why no content is taken in, in words; `nil` where it is.
     let storageRefusal: @Sendable () -> String?
     let lifecycles = DerivedSettings<LifecycleConfiguration>()
+    let audit: S3Audit?
     let authentication: S3Authentication
     let rulesCache = BucketRulesCache()
     let virtualHosts: VirtualHosts
@@ -36,6 +37,9 @@ package struct S3Responder: HTTPResponder {
         /// S3's name, or `Unknown`.
         var operation = "Unknown"
         var request: ReceivedRequest?
+        /// What is asked for, where that could be told.
+        var asked: S3Operation?
+        var principal = Principal.anonymous
         var bucket: BucketName?
         var crossOrigin = CrossOrigin.anyone
     }
@@ -43,21 +47,23 @@ package struct S3Responder: HTTPResponder {
     /// - Parameters:
     ///   - domains: the domains below which buckets have host names.
     ///   - secret: the secret key and the principal of an access key; `nil` for one that is not known.
-    ///   - notificationRefusal: why a target cannot be told of a bucket's events, in words; `nil` where it can.
+    ///   - notificationRefusal: why somebody cannot have a target told of a bucket's events, in words; `nil` where they can.
     ///   - notificationsWillChange: is called before a bucket gets other rules of notification.
     ///   - storageRefusal: why no content is taken in at the moment, in words; `nil` where it is.
+    ///   - audit: is told of changes and refusals; `nil` for nobody.
     ///   - logins: counts wrong keys and signatures; `nil` where nobody does.
     ///   - now: the clock that signatures are held against.
     package init(
         store: ObjectStore,
         domains: [String] = [],
         secret: @escaping @Sendable (_ accessKey: String) -> (secret: String, principal: Principal)?,
-        notificationRefusal: @escaping @Sendable (NotificationRule, BucketName) -> String? = { _, _ in
+        notificationRefusal: @escaping @Sendable (NotificationRule, BucketName, Principal) -> String? = { _, _, _ in
             "There are no targets of notifications here."
         },
         notificationsWillChange: @escaping @Sendable () async throws -> Void = {},
         storageRefusal: @escaping @Sendable () -> String? = { nil },
         logins: LoginGuard? = nil,
+        audit: S3Audit? = nil,
         now: @escaping @Sendable () -> Instant
     ) {
         self.store = store
@@ -65,6 +71,7 @@ package struct S3Responder: HTTPResponder {
         self.notificationRefusal = notificationRefusal
         self.notificationsWillChange = notificationsWillChange
         self.storageRefusal = storageRefusal
+        self.audit = audit
         authentication = S3Authentication(secret: secret, logins: logins, now: now)
     }
 
@@ -82,6 +89,9 @@ package struct S3Responder: HTTPResponder {
         response.headers.set("x-amz-request-id", requestID)
         trace.crossOrigin.mark(&response)
         metrics.answered(trace.operation, status: response.status.code)
+        audit?.tell(
+            trace.asked, by: trace.principal, resource: request.head.path ?? "", from: context.sourceAddress,
+            status: response.status.code, at: authentication.now())
         return response
     }
 
@@ -108,6 +118,7 @@ package struct S3Responder: HTTPResponder {
         if request.method == .options { return try await preflight(received, &trace) }
         let operation = try S3Operation(of: received)
         trace.operation = operation.name
+        trace.asked = operation
         let bucket = operation.bucket
         trace.bucket = bucket
         let facts = if let bucket { try await store.facts(of: bucket) } else { BucketFacts?.none }
@@ -125,6 +136,7 @@ package struct S3Responder: HTTPResponder {
             metrics: metrics,
             channel: context.channel
         )
+        trace.principal = exchange.proof.principal
         try await authorise(operation, exchange)
         if operation.addsContent, let reason = storageRefusal() { throw S3Error(.storageFull, reason) }
         do {

@@ -26,11 +26,17 @@ final class InstanceMemory: Sendable {
 
     /// User and system time of all its processes until now, those that have ended included; `nil` where there are none.
     ///
-    /// Reads a file, or all of `/proc` where there are no control groups.
+    /// Reads a file, or some of `/proc` where there are no control groups.
     var cpuTime: Duration? {
-        let (group, shell) = state.withLock { ($0.group, $0.shell) }
+        let (group, root) = processes
         if let group { return group.cpuTime }
-        return shell?.processID.flatMap { ProcessTimes.ofTree($0) }
+        return root.flatMap { ProcessTree(root: $0).cpuTime }
+    }
+
+    /// The group of its processes where there is one, and the first of them where it is there.
+    var processes: (group: ControlGroup?, root: pid_t?) {
+        let (group, shell) = state.withLock { ($0.group, $0.shell) }
+        return (group, shell?.processID)
     }
 
     /// How many were ended until now; 0 where nobody counts.

@@ -8,6 +8,14 @@ enum ResidentRequest {
         return (beginning, end + [UInt8(ascii: "\n")])
     }
 
+    /// The call of an invocation, before and after its number.
+    static func call(of invocation: SandboxInvocation, in places: InstancePlaces) -> (beginning: [UInt8], end: [UInt8])
+    {
+        call(
+            input: invocation.inputFileName.map { "\(places.input)/\($0)" }, output: places.output,
+            event: invocation.event)
+    }
+
     /// A call, before and after its number.
     static func call(input: String?, output: String, event: JSONValue?) -> (beginning: [UInt8], end: [UInt8]) {
         let inputText = input.map { JSONValue.string($0) } ?? .null
@@ -31,5 +39,13 @@ enum ResidentRequest {
             } while rest > 0
             out.append(contentsOf: digits[start..<20])
         }
+    }
+}
+
+extension SandboxInvocation {
+    /// The call as a program gets it that answers requests: with the invocation's name for a number.
+    package func call(in places: InstancePlaces) -> [UInt8] {
+        let (beginning, end) = ResidentRequest.call(of: self, in: places)
+        return beginning + JSONValue.string(id).bytes().dropFirst().dropLast() + end
     }
 }

@@ -130,10 +130,13 @@ extension SandboxInstance {
         _ output: @Sendable (SandboxOutput) async -> Void
     ) async throws(SandboxError) -> SandboxOutcome {
         guard let resident else { throw ResidentHandler.lost }
-        let line = ResidentRequest.call(
-            input: invocation.inputFileName.map { "\(places.input)/\($0)" }, output: places.output,
-            event: invocation.event)
+        let line = ResidentRequest.call(of: invocation, in: places)
+        let use = beginUse()
         let startedAt = Instant.now()
+        func outcome(_ ending: SandboxOutcome.Ending) -> SandboxOutcome {
+            SandboxOutcome(
+                ending: ending, startedAt: startedAt, cpuTime: use?.cpuTime, peakMemory: use?.peakMemory)
+        }
         let promise = link.eventLoop.makePromise(of: ResidentAnswer.self)
         link.eventLoop.execute { resident.handler.value.call(line, timeout: invocation.timeout, promise) }
         let answer: ResidentAnswer
@@ -155,13 +158,15 @@ extension SandboxInstance {
         }
         switch answer.outcome {
         case .result(let text):
+            // Before its output is handed over, which takes what time it takes.
+            let ended = outcome(.exited(0))
             for start in stride(from: text.readerIndex, to: text.writerIndex, by: 1 << 16) {
                 let count = min(1 << 16, text.writerIndex - start)
                 await output(
                     SandboxOutput(stream: .standardOutput, bytes: text.getBytes(at: start, length: count) ?? []))
             }
-            return SandboxOutcome(ending: .exited(0), startedAt: startedAt)
-        case .refused(let words): return SandboxOutcome(ending: .refused(words), startedAt: startedAt)
+            return ended
+        case .refused(let words): return outcome(.refused(words))
         case .timedOut:
             // Until then it can write to what is to be taken back.
             _ = await waitForEnd()

@@ -122,9 +122,11 @@ package struct SandboxOutcome: Sendable, Hashable {
     package let ending: Ending
     /// When the script's process was started.
     package let startedAt: Instant
-    /// User and system time of the whole process tree; `nil` where control groups cannot tell.
+    /// User and system time of the whole process tree, in a resident program while it worked on this; `nil` where nobody
+    /// can tell.
     package let cpuTime: Duration?
-    /// The highest use of memory of the whole process tree, page cache included; `nil` as above.
+    /// The highest use of memory meanwhile: of the whole process tree, page cache included, or, without control groups, of
+    /// the process that used most; `nil` as above.
     package let peakMemory: ByteCount?
 
     package init(ending: Ending, startedAt: Instant, cpuTime: Duration? = nil, peakMemory: ByteCount? = nil) {

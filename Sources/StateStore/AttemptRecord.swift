@@ -20,6 +20,10 @@ package struct AttemptRecord: Sendable, Hashable {
     package var stageIn: Duration?
     package var run: Duration?
     package var stageOut: Duration?
+    /// User and system time of the script and all that it started; `nil` where nobody knows.
+    package var cpuTime: Duration?
+    /// The highest use of memory; `nil` as above.
+    package var peakMemory: ByteCount?
     package var node: String
     package var sandbox: String
     /// What went wrong, in words.
@@ -46,6 +50,8 @@ package struct AttemptRecord: Sendable, Hashable {
         durations["run"] = seconds(run)
         durations["stage_out"] = seconds(stageOut)
         object["durations"] = .object(durations)
+        object["cpu_seconds"] = seconds(cpuTime)
+        object["peak_memory_bytes"] = peakMemory.map { .integer($0.bytes) }
         return .object(object)
     }
 }
@@ -60,6 +66,7 @@ extension AttemptRecord {
         outcome = (row["outcome"] as String?).flatMap(AttemptOutcome.init(rawValue:))
         (exitCode, signal, isOutOfMemory) = (row["exit_code"], row["signal"], row["out_of_memory"])
         (stageIn, run, stageOut) = (duration("stage_in"), duration("run"), duration("stage_out"))
+        (cpuTime, peakMemory) = (duration("cpu_time"), (row["peak_memory"] as Int64?).map(ByteCount.init))
         (node, sandbox, message) = (row["node"], row["sandbox"], row["message"])
     }
 

@@ -89,6 +89,10 @@ package struct AttemptResult: Sendable, Hashable {
     package var stageIn: Duration?
     package var run: Duration?
     package var stageOut: Duration?
+    /// User and system time of the script and all that it started; `nil` where nobody knows.
+    package var cpuTime: Duration?
+    /// The highest use of memory; `nil` as above.
+    package var peakMemory: ByteCount?
     /// The machine on which the attempt is made, and in what the script runs.
     package var node = ""
     package var sandbox: SandboxKind?

@@ -89,13 +89,14 @@ struct JobStep: Sendable {
         let statement = try database.cachedStatement(
             sql: """
                 UPDATE attempt SET started = ?, ended = ?, outcome = ?, exit_code = ?, signal = ?, out_of_memory = ?,
-                    stage_in = ?, run = ?, stage_out = ?, message = ? WHERE job = ? AND number = ?
+                    stage_in = ?, run = ?, stage_out = ?, cpu_time = ?, peak_memory = ?, message = ?
+                WHERE job = ? AND number = ?
                 """
         )
         try statement.execute(arguments: [
             job.started?.nanoseconds, now.nanoseconds, outcome.rawValue, job.exitCode, result.signal,
             result.isOutOfMemory, job.stageIn?.nanoseconds, job.run?.nanoseconds, job.stageOut?.nanoseconds,
-            result.message, number, job.attempts,
+            result.cpuTime?.nanoseconds, result.peakMemory?.bytes, result.message, number, job.attempts,
         ])
     }
 

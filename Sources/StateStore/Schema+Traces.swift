@@ -20,4 +20,13 @@ extension Schema {
             ALTER TABLE webhook_delivery ADD COLUMN trace TEXT;
             """
     )
+
+    /// What the scripts of attempts used.
+    static let useOfAttempts = SchemaStep(
+        "processor time and memory of attempts",
+        sql: """
+            ALTER TABLE attempt ADD COLUMN cpu_time INTEGER;     -- nanoseconds; NULL where nobody knows, as below
+            ALTER TABLE attempt ADD COLUMN peak_memory INTEGER;  -- bytes
+            """
+    )
 }

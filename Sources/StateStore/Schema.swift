@@ -92,6 +92,7 @@ enum Schema {
         users,
         quotas,
         volumes,
+        useOfAttempts,
     ]
 
     private static let attempts = """

@@ -19,6 +19,9 @@ struct HTTPFaces {
     let scheduler: JobScheduler
     /// With which both speak TLS; `nil` for plain HTTP.
     let tls: TLSIdentity?
+    let audit: AuditLog
+    /// Whether the audit log tells of each write of an object.
+    let auditsObjects: Bool
     let now: @Sendable () -> Instant
     let logger: Logger
 
@@ -44,9 +47,10 @@ struct HTTPFaces {
         let (authenticator, notifications, scheduler) = (authenticator, notifications, scheduler)
         let responder = S3Responder(
             store: objects, domains: domains, secret: { authenticator.secret(forAccessKey: $0) },
-            notificationRefusal: { notifications.refusal(of: $0, in: $1) },
+            notificationRefusal: { notifications.refusal(of: $0, in: $1, by: $2) },
             notificationsWillChange: { try await notifications.rulesWillChange() },
-            storageRefusal: { scheduler.storageRefusal }, logins: authenticator.logins, now: now
+            storageRefusal: { scheduler.storageRefusal }, logins: authenticator.logins,
+            audit: S3Audit(audit, tellsObjects: auditsObjects), now: now
         )
         return Application(
             responder: responder,

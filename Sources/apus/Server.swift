@@ -170,6 +170,8 @@ struct Server {
         MetricDescriptions.register(state, in: registry)
         MetricDescriptions.register(desk, now: now, in: registry)
         let authenticator = logins.authenticator(identity.credentials) { catalog.service(forToken: $0) }
+        let audit = AuditLog(
+            folder: data.root.appending("audit"), kept: settings.identity.keepAudit, now: now, logger: logger)
         let seats = InstanceDesk(scheduler: scheduler, catalog: catalog, registry: registryOfServices)
         let gateway = Gateway(
             description: .init(
@@ -188,18 +190,19 @@ struct Server {
             triggers: TriggerDesks(
                 schedules: schedules, backfills: backfills, events: EventDesk(state: state, memory: events)),
             quotas: quotas, volumes: volumes,
-            servers: seats.servers, exposed: seats.exposed, users: logins.users,
+            servers: seats.servers, exposed: seats.exposed, users: logins.users, audit: audit,
             metrics: registry, maximumEvent: settings.maxEvent, now: now
         )
         let banner = Banner(
             api: apiURL, s3: s3URL, data: data.root, isNew: identity.isNew, fingerprint: tls?.fingerprint)
         let faces = HTTPFaces(
             gateway: gateway, objects: objects, authenticator: authenticator, notifications: notifications,
-            scheduler: scheduler, tls: tls?.identity, now: now, logger: logger)
+            scheduler: scheduler, tls: tls?.identity, audit: audit,
+            auditsObjects: settings.identity.auditsObjects, now: now, logger: logger)
         return Server(
             services: [
                 // First in the list, so the last to stop: it sends what the others record until then.
-                traces,
+                traces, AuditService(log: audit),
                 Housekeeper(
                     data: data, state: state, catalog: catalog, logs: logs,
                     retention: Retention(
@@ -215,7 +218,7 @@ struct Server {
                 webhookService,
                 EventRouter(
                     store: objects, state: state, catalog: catalog, scheduler: scheduler, notifications: notifications,
-                    memory: events,
+                    memory: events, administrator: identity.credentials.username,
                     now: now, logger: logger
                 ),
                 schedules, backfills,

@@ -134,7 +134,9 @@ struct NotificationTests {
         try await ClusterFixture.serve(Self.options(Webhook(name: "audit", url: "http://127.0.0.1:1"))) { cluster in
             let bucket = try BucketName("results")
             try await cluster.create("s", script: "true", output: ["results/out"])
-            func refusal(_ rule: NotificationRule) -> String? { cluster.notifications.refusal(of: rule, in: bucket) }
+            func refusal(_ rule: NotificationRule) -> String? {
+                cluster.notifications.refusal(of: rule, in: bucket, by: .administrator(name: "a"))
+            }
             #expect(refusal(Self.rule("audit")) == nil)
             #expect(refusal(Self.rule("nobody"))?.contains("\"nobody\"") == true)
             var foreign = Self.rule("s")

@@ -27,7 +27,7 @@ struct Receiver: Sendable {
             let responder = S3Responder(
                 store: store, domains: ["localhost"],
                 secret: { $0 == "access" ? ("secret-key", .administrator(name: "edge")) : nil },
-                notificationRefusal: { _, _ in nil }, now: now)
+                notificationRefusal: { _, _, _ in nil }, now: now)
             _ = try await store.createBucket(try BucketName("results"), owner: "edge")
             let (ports, running) = AsyncStream.makeStream(of: Int.self, bufferingPolicy: .bufferingNewest(1))
             let application = Application(

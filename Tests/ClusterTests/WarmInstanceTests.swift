@@ -75,6 +75,11 @@ struct WarmInstanceTests {
             for number in 0..<20 { try await cluster.put("text \(number)", "in/\(number)", in: "bkt") }
             let jobs = try await cluster.ended(20)
             #expect(jobs.allSatisfy { $0.state == .succeeded })
+            // What each one used of the program that they share.
+            let attempt = try #require(try await cluster.state.attempts(of: jobs[5].number).first)
+            let (cpuTime, memory) = (try #require(attempt.cpuTime), try #require(attempt.peakMemory))
+            #expect(cpuTime >= .zero && cpuTime < .seconds(5) && memory > .mebibytes(1), "\(attempt)")
+            #expect(attempt.json["cpu_seconds"] != nil && attempt.json["peak_memory_bytes"] != nil)
             for number in 0..<20 { #expect(try await cluster.text("out/\(number)", in: "bkt") == "TEXT \(number)") }
             #expect(starts(started) == 1)
         }

@@ -9,6 +9,7 @@ import Logging
 import Model
 import NIOCore
 import S3API
+import S3Wire
 import Telemetry
 import Testing
 
@@ -47,7 +48,9 @@ struct APIFixture: Sendable {
                 triggers: TriggerDesks(
                     schedules: cluster.schedules, backfills: cluster.backfills, events: cluster.events),
                 quotas: cluster.quotas, volumes: cluster.volumes,
-                servers: servers, exposed: exposed, users: logins?.users, metrics: PrometheusRegistry(),
+                servers: servers, exposed: exposed, users: logins?.users,
+                userKeys: { S3Credentials(accessKey: "key-of-\($0.id)", secretKey: "secret-of-\($0.id)") },
+                metrics: PrometheusRegistry(),
                 maximumEvent: maximumEvent,
                 now: ClusterFixture.now
             )
@@ -61,6 +64,17 @@ struct APIFixture: Sendable {
             try await application.test(.ahc(.http)) { http in try await body(APIFixture(http: http, cluster: cluster)) }
         }
     }
+
+    /// `user:NAME` is a token of that user, `user:NAME:GROUP,GROUP` of one who is in groups.
+    static func user(ofToken token: String) -> User? {
+        let parts = token.split(separator: ":").map(String.init)
+        guard parts.count >= 2, parts[0] == "user", let id = try? UserID(parts[1]) else { return nil }
+        let groups = parts.count > 2 ? parts[2].split(separator: ",").map(String.init) : []
+        return User(id: id, name: parts[1].uppercased(), groups: groups, isOperator: parts[1] == "operator")
+    }
+
+    /// An `Authorization` of a user.
+    static func bearer(_ user: String) -> String { "Bearer user:\(user)" }
 
     /// An `Authorization` of the administrator.
     static let administrator = "Basic " + Base64.encode(Array("oscar:password".utf8))

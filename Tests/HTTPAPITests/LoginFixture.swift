@@ -52,7 +52,7 @@ final class LoginFixture: Sendable {
             // Users without a provider: the token says who they are.
             return Authenticator(
                 credentials: credentials, serviceForToken: { catalog.service(forToken: $0) },
-                userForToken: { $0.hasPrefix("user-") ? (try? UserID($0.dropFirst(5))).map { User(id: $0) } : nil })
+                userForToken: APIFixture.user(ofToken:))
         }
         return Authenticator(
             credentials: credentials, serviceForToken: { catalog.service(forToken: $0) },

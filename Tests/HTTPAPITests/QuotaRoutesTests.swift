@@ -6,8 +6,8 @@ import Testing
 
 @Suite("/system/quotas and /system/volumes", .serialized, .timeLimit(.minutes(2)))
 struct QuotaRoutesTests {
-    private static let ada = "Bearer user-ada"
-    private static let bob = "Bearer user-bob"
+    private static let ada = "Bearer user:ada"
+    private static let bob = "Bearer user:bob"
 
     private func body(_ text: String) -> [UInt8] { Array(text.utf8) }
 

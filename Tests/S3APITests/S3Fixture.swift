@@ -38,7 +38,7 @@ struct S3Fixture: Sendable {
                 store: store,
                 domains: ["localhost", "s3.localhost"],
                 secret: secret,
-                notificationRefusal: { rule, _ in rule.targetName == "audit" ? nil : "nobody" },
+                notificationRefusal: { rule, _, _ in rule.targetName == "audit" ? nil : "nobody" },
                 storageRefusal: storageRefusal,
                 now: { time }
             )
@@ -57,6 +57,8 @@ struct S3Fixture: Sendable {
         switch accessKey {
         case "access": ("secret", .administrator(name: "somebody"))
         case "nobody": ("secret", .anonymous)
+        case "alice", "bob", "carol":
+            ("secret", (try? UserID(accessKey)).map { .user(User(id: $0)) } ?? .anonymous)
         case "cows": ("secret", (try? ServiceName("cows")).map(Principal.service) ?? .anonymous)
         default: nil
         }
@@ -112,12 +114,20 @@ struct S3Fixture: Sendable {
         )
     }
 
+    /// The keys of somebody.
+    static func keys(of user: String) -> S3Credentials { S3Credentials(accessKey: user, secretKey: "secret") }
+
     /// A query that lets anyone do that for a minute.
-    func presigned(_ method: String, _ path: String, _ query: KeyValuePairs<String, String> = [:]) -> String {
+    func presigned(
+        _ method: String,
+        _ path: String,
+        _ query: KeyValuePairs<String, String> = [:],
+        credentials: S3Credentials = credentials
+    ) -> String {
         let request = SignableRequest(
             method: method, host: "localhost", path: path, query: QueryItems(query.map { .init($0.key, $0.value) })
         )
-        let signed = RequestSigner(credentials: Self.credentials).presign(request, expiry: 60, at: Self.time)
+        let signed = RequestSigner(credentials: credentials).presign(request, expiry: 60, at: Self.time)
         return "\(path)?\(signed)"
     }
 
