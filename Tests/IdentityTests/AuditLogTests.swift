@@ -75,7 +75,8 @@ import Testing
             await write([entry(1)], to: folder)
             // The file is of today; whoever looks much later finds it too old.
             await write([entry(2)], to: folder, now: 9_000_000_000)
-            #expect(try reader(folder).lines(AuditFilter(limit: 10)).lines.count == 1)
+            let lines = try reader(folder).lines(AuditFilter(limit: 10)).lines
+            #expect(lines.count == 1)
         }
     }
 
