@@ -1,4 +1,5 @@
 import Metrics
+import Model
 import Sandboxes
 
 /// What invocations, jobs and runs, have used, where their sandbox can tell.
