@@ -271,11 +271,11 @@ import Testing
                     body: Array(#"{"bucket_name":"alices","visibility":"\#(visibility)","allowed_users":["bob"]}"#.utf8)
                 ).expect(204)
             }
-            try await share("restricted")
+            _ = try await share("restricted")
             try await api.send(.put, "/system/services", authorization: API.bearer("bob"), body: body).expect(204)
             try await api.cluster.put("moo", "in/1", in: "alices")
             #expect(try await api.cluster.ended(1, of: "thief").map(\.state) == [.succeeded])
-            try await share("private")
+            _ = try await share("private")
             try await api.cluster.put("secret", "in/2", in: "alices")
             try await api.cluster.put("x", "in/3", in: "bobs")
             let events = try await eventually("two more events", state: { "" }) {
