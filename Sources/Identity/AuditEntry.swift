@@ -87,7 +87,7 @@ package struct AuditPlace: Sendable, Hashable, CustomStringConvertible {
 
     /// As `description` writes it.
     package init?(_ text: some StringProtocol) {
-        let parts = text.split(separator: "-")
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 2, let file = Int64(parts[0]), let line = Int(parts[1]), line >= 0 else { return nil }
         self.init(file: file, line: line)
     }

@@ -172,7 +172,7 @@ struct ServiceRegistryTests {
                         created: Instant(seconds: 1), updated: Instant(seconds: 1)
                     )
                 )
-                _ = try await cluster.objects.createBucket(try BucketName("inbox"), owner: "somebody")
+                _ = try await cluster.objects.createBucket(try BucketName("inbox"), owner: "o")
                 #expect(await code { try await cluster.registry.create(define(), owner: "o") } == .failed)
                 #expect(try await cluster.objects.buckets().map(\.name.text) == ["inbox"])
                 #expect(try cluster.names(cluster.data.services.appending("s")).isEmpty)

@@ -90,8 +90,8 @@ import Testing
         Route(.post, "/apus/v1/jobs/none/cancel", 404, 404, 404),
         Route(.post, "/apus/v1/jobs/none/retry", 404, 404, 404),
         Route(.delete, "/apus/v1/jobs/none", 404, 404, 404),
-        Route(.post, "/apus/v1/jobs/retry?state=Failed", 200, 200, 200),
-        Route(.delete, "/apus/v1/jobs?state=Failed", 200, 200, 200),
+        Route(.post, "/apus/v1/jobs/retry?state=failed", 200, 200, 200),
+        Route(.delete, "/apus/v1/jobs?state=failed", 200, 200, 200),
         Route(.get, "/apus/v1/events", 200, 200, 200),
         Route(.get, "/apus/v1/schedules", 200, 200, 200),
         Route(.get, "/apus/v1/schedules?service=hers", 200, 403, 200),
@@ -313,8 +313,8 @@ import Testing
                 .post, "/run/open", authorization: API.bearer("alice"), body: Array(event.utf8)
             ).expect(200)
             #expect(
-                Base64.decode(answer.text.trimmed).map { String(decoding: $0, as: UTF8.self) } ?? answer.text
-                    == "secret")
+                (Base64.decode(answer.text.trimmed).map { String(decoding: $0, as: UTF8.self) } ?? answer.text)
+                    .trimmed == "secret")
         }
     }
 

@@ -113,6 +113,12 @@ import Testing
                         s3, user, operation.method, operation.path, operation.query,
                         headers: operation.body.isEmpty ? [:] : ["content-type": "text/plain"],
                         body: Array(operation.body.utf8))
+                    if operation.name == "delete many", wanted == 403 {
+                        // As S3 does: each key has an answer of its own.
+                        #expect(answer.status == 200 && answer.text.contains("<Code>AccessDenied</Code>"))
+                        #expect(!answer.text.contains("<Deleted>"))
+                        continue
+                    }
                     #expect(answer.status == wanted, "\(operation.name) by \(user): \(answer.text)")
                 }
             }

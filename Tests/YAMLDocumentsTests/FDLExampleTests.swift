@@ -54,7 +54,7 @@ struct FDLExampleTests {
         #expect(service.synchronous == .init(minimumScale: 1, maximumScale: 4))
         #expect(
             service.unsupportedFields().map { $0.prefix { $0 != ":" } } == [
-                "ephemeral_storage_request", "image_pull_secrets", "vo", "isolation_level",
+                "ephemeral_storage_request", "image_pull_secrets", "isolation_level",
             ]
         )
     }
@@ -65,7 +65,7 @@ struct FDLExampleTests {
         #expect(service.volume?.name == "trainer" && service.volume?.lifecyclePolicy == "retain")
         #expect(service.memoryLimit == ByteCount(16 << 30) && service.enableGPU && service.imagePrefetch)
         #expect(
-            service.unsupportedFields().map { $0.prefix { $0 != ":" } } == ["enable_gpu", "mount", "volume"]
+            service.unsupportedFields().map { $0.prefix { $0 != ":" } } == ["enable_gpu"]
         )
     }
 
