@@ -23,8 +23,6 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
-let hummingbirdHTTP2 = Target.Dependency.product(name: "HummingbirdHTTP2", package: "hummingbird")
-let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -177,7 +175,7 @@ let rooms: [[Target]] = [
                 "S3API", "S3Client",
                 "Sandboxes", "Scheduling", "Settings", "StateStore", "Telemetry", "YAMLDocuments", argumentParser,
                 asyncHTTPClient,
-                hummingbird, hummingbirdCore, hummingbirdHTTP2, hummingbirdTLS, lifecycle, logging, metrics, nioCore,
+                hummingbird, hummingbirdCore, lifecycle, logging, metrics, nioCore,
                 nioHTTP1, nioPosix, systemPackage,
                 nioSSL, unixSignals,
             ],

@@ -100,6 +100,38 @@ def user(context):
             server.stop()
 
 
+@case("a user's quota holds for S3 clients, too: buckets, bytes in one, and what is deleted counts no more")
+def quota(context):
+    with Provider() as provider:
+        server = cluster(context, "quotas", provider)
+        server.start()
+        try:
+            token = provider.token("ada")
+            keys = server.get("/system/config", token).json()["minio_provider"]
+            wanted = {"minio": {"buckets": "1", "storage_per_bucket": "4Ki"}}
+            answer = server.request("PUT", "/system/quotas/user/ada", 200, json=wanted).json()
+            equal(answer["minio"]["buckets"], {"max": 1, "used": 0}, "quota of buckets")
+            client = s3_client(server.s3, keys["access_key"], keys["secret_key"])
+            client.create_bucket(Bucket="adas")
+
+            def refused(code, work):
+                try:
+                    work()
+                except botocore.exceptions.ClientError as error:
+                    return equal(error.response["Error"]["Code"], code, "code")
+                raise AssertionError(f"no {code}")
+
+            refused("TooManyBuckets", lambda: client.create_bucket(Bucket="adas-second"))
+            client.put_object(Bucket="adas", Key="a", Body=b"x" * 3000)
+            refused("QuotaExceeded", lambda: client.put_object(Bucket="adas", Key="b", Body=b"x" * 2000))
+            equal([entry["Key"] for entry in client.list_objects_v2(Bucket="adas")["Contents"]], ["a"], "objects")
+            client.delete_object(Bucket="adas", Key="a")
+            client.put_object(Bucket="adas", Key="b", Body=b"x" * 4096)
+            equal(server.get("/system/quotas/user", token).json()["minio"]["storage_total"]["used"], 4096, "bytes used")
+        finally:
+            server.stop()
+
+
 @case("what the token does not say is asked of the userinfo")
 def userinfo(context):
     with Provider() as provider:

@@ -340,7 +340,7 @@ def refused(context):
     table = {
         "enable_gpu": True,
         "expose": {"api_port": [80], "nodePort": [30080]},
-        "volume": {"size": "1Gi", "mount_path": "/v"},
+        "isolation_level": "USER",
         "kserve": {"type": "inference", "storage_uri": "x", "inference": {"model_format": "m"}},
         "federation": {"topology": "star", "members": [{"type": "oscar", "cluster_id": "c", "service_name": "s"}]},
     }

@@ -18,7 +18,6 @@ package struct IdentitySettings: Sendable {
     package let issuers: [String]
     package let groups: [String]
     package let audience: String?
-    package let clientID: String
     package let operators: [String]
     package let tls: TLS
     package let keepAudit: Duration
@@ -29,7 +28,6 @@ package struct IdentitySettings: Sendable {
         issuers = try values.value(.oidcIssuers, Self.list, orElse: [])
         groups = try values.value(.oidcGroups, Self.list, orElse: [])
         audience = try values.value(.oidcAudience, Self.some, orElse: nil)
-        clientID = try values.value(.oidcClientID, Self.text, orElse: "token-portal")
         operators = try values.value(.usersAdmin, Self.list, orElse: [])
         keepAudit = try values.value(.keepAudit, { Duration(text: $0) }, orElse: .seconds(180 * 86_400))
         auditsObjects = try values.value(.auditObjects, Bool.init, orElse: false)

@@ -13,11 +13,6 @@ extension Setting {
     package static let oidcAudience = Setting(
         "oidc-audience", "text", "For whom tokens must be: a member of their claim aud.", standard: "not asked"
     )
-    package static let oidcClientID = Setting(
-        "oidc-client-id", "text",
-        "The client of the identity provider that refresh tokens belong to, for services that keep one.",
-        standard: "token-portal"
-    )
     package static let usersAdmin = Setting(
         "users-admin", "user,…",
         "Users (the claim sub) who may see what the whole cluster does, though not change what is not theirs.",
@@ -45,7 +40,7 @@ extension Setting {
 
     /// In the order of the help.
     static let identity: [Setting] = [
-        oidcIssuers, oidcGroups, oidcAudience, oidcClientID, usersAdmin, tlsCertificate, tlsKey, tlsSelfSigned,
+        oidcIssuers, oidcGroups, oidcAudience, usersAdmin, tlsCertificate, tlsKey, tlsSelfSigned,
         keepAudit,
         auditObjects,
     ]

@@ -7,7 +7,6 @@ struct IdentityFlags: ParsableArguments {
     @Option(help: SettingFlags.help(.oidcIssuers)) var oidcIssuers: String?
     @Option(help: SettingFlags.help(.oidcGroups)) var oidcGroups: String?
     @Option(help: SettingFlags.help(.oidcAudience)) var oidcAudience: String?
-    @Option(name: .customLong("oidc-client-id"), help: SettingFlags.help(.oidcClientID)) var oidcClientID: String?
     @Option(help: SettingFlags.help(.usersAdmin)) var usersAdmin: String?
     @Option(help: SettingFlags.help(.tlsCertificate)) var tlsCertificate: String?
     @Option(help: SettingFlags.help(.tlsKey)) var tlsKey: String?
@@ -19,8 +18,7 @@ struct IdentityFlags: ParsableArguments {
     var given: [String: String] {
         let all: [(Setting, String?)] = [
             (.oidcIssuers, oidcIssuers), (.oidcGroups, oidcGroups), (.oidcAudience, oidcAudience),
-            (.oidcClientID, oidcClientID), (.usersAdmin, usersAdmin), (.tlsCertificate, tlsCertificate),
-            (.tlsKey, tlsKey),
+            (.usersAdmin, usersAdmin), (.tlsCertificate, tlsCertificate), (.tlsKey, tlsKey),
             (.tlsSelfSigned, tlsSelfSigned ? "true" : nil), (.keepAudit, keepAudit),
             (.auditObjects, auditObjects ? "true" : nil),
         ]

@@ -388,12 +388,18 @@ struct ResidentInstanceTests {
     @Test(arguments: await Subject.usable())
     func programThatCannotBeStarted(_ subject: Subject) async throws {
         try await subject.with { bench in
-            try await bench.withInstance("exit 4") {
-                $0.mode = .resident
-            } _: { instance in
-                let error = await #expect(throws: SandboxError.self) { _ = try await call(instance, "x") }
-                #expect(error?.code == .instanceLost)
-                #expect(await instance.waitForEnd() == .exited(4))
+            do {
+                try await bench.withInstance("exit 4") {
+                    $0.mode = .resident
+                } _: { instance in
+                    let error = await #expect(throws: SandboxError.self) { _ = try await call(instance, "x") }
+                    #expect(error?.code == .instanceLost)
+                    #expect(await instance.waitForEnd() == .exited(4))
+                }
+            } catch let error as SandboxError where error.code == .startFailed {
+                // It had ended before the instance was there.
+                #expect(
+                    error.message.contains("exited(4)") || "\(String(describing: error.cause))".contains("exited(4)"))
             }
         }
     }
