@@ -46,13 +46,9 @@ extension RunDispatcher {
             let (ticket, instance) = scheduler.enterAtOnce(name)
         else { return nil }
         let run = Run(service: service, form: form, principal: principal, ticket: ticket, instance: instance)
-        let (answer, cancel) = instance.takesCalls ? call(run, input) : execute(run, input)
-        let settled = answer.flatMapErrorThrowing { [self] error in
-            left(run)
-            guard error is SandboxError else { throw error }
-            return .lost
-        }.hop(to: loop)
-        return SmallRun(answer: settled, cancel: cancel)
+        let settled = loop.makePromise(of: SmallAnswer.self)
+        let cancel = instance.takesCalls ? call(run, input, settled) : execute(run, input, settled)
+        return SmallRun(answer: settled.futureResult, cancel: cancel)
     }
 
     /// What is known of one run.
@@ -76,55 +72,86 @@ extension RunDispatcher {
     }
 
     /// By a program that stays.
-    private func call(_ run: Run, _ input: ByteBuffer) -> (EventLoopFuture<SmallAnswer>, @Sendable () -> Void) {
-        let loop = run.instance.eventLoop
-        let promise = loop.makePromise(of: ResidentAnswer.self)
-        run.instance.call(input, timeout: run.service.definition.timeout, promise: promise)
-        let answer = promise.futureResult.flatMap { [self] answer -> EventLoopFuture<SmallAnswer> in
-            counts.ended(after: left(run))
-            guard let files = answer.files else { return loop.makeSucceededFuture(small(answer.outcome, run)) }
-            return loop.makeFutureWithTask { [self] in
-                guard case .result(let text) = answer.outcome else {
-                    try await Folder.offload { try Folder.remove(files) }
-                    return small(answer.outcome, run)
+    private func call(
+        _ run: Run,
+        _ input: ByteBuffer,
+        _ settled: EventLoopPromise<SmallAnswer>
+    ) -> @Sendable () -> Void {
+        let promise = run.instance.eventLoop.makePromise(of: ResidentAnswer.self)
+        promise.futureResult.whenComplete { [self] result in
+            switch result {
+            case .failure(let error): lost(run, error, settled)
+            case .success(let answer):
+                counts.ended(after: left(run))
+                guard let files = answer.files else { return settled.succeed(small(answer.outcome, run)) }
+                settled.completeWithTask { [self] in
+                    guard case .result(let text) = answer.outcome else {
+                        try await Folder.offload { try Folder.remove(files) }
+                        return small(answer.outcome, run)
+                    }
+                    return try await prepare(run, run.makeName(), files, output: text)
                 }
-                return try await prepare(run, run.makeName(), files, output: text)
             }
         }
-        return (answer, {})
+        run.instance.call(input, timeout: run.service.definition.timeout, promise: promise)
+        return {}
     }
 
     /// By a script.
-    private func execute(_ run: Run, _ input: ByteBuffer) -> (EventLoopFuture<SmallAnswer>, @Sendable () -> Void) {
-        let loop = run.instance.eventLoop
-        let promise = loop.makePromise(of: ScriptAnswer.self)
+    private func execute(
+        _ run: Run,
+        _ input: ByteBuffer,
+        _ settled: EventLoopPromise<SmallAnswer>
+    ) -> @Sendable () -> Void {
+        let promise = run.instance.eventLoop.makePromise(of: ScriptAnswer.self)
         let name = run.makeName()
-        let cancel = run.instance.execute(
-            input, name: name.text, timeout: run.service.definition.timeout, promise: promise)
-        let answer = promise.futureResult.flatMap { [self] answer -> EventLoopFuture<SmallAnswer> in
-            switch answer {
-            case .ended(let end):
+        promise.futureResult.whenComplete { [self] result in
+            switch result {
+            case .failure(let error): lost(run, error, settled)
+            case .success(.ended(let end)):
                 counts.ended(after: left(run))
-                guard let files = end.files else { return loop.makeSucceededFuture(small(end, run)) }
-                return loop.makeFutureWithTask { [self] in
+                guard let files = end.files else { return settled.succeed(small(end, run)) }
+                settled.completeWithTask { [self] in
                     if JobFailure(end.ending, of: run.service) != nil {
                         try await Folder.offload { try Folder.remove(files) }
                         return small(end, run)
                     }
                     return try await prepare(run, name, files, output: end.output)
                 }
-            case .flowing(let flow): return loop.makeFutureWithTask { [self] in try await finish(flow, run, name) }
+            case .success(.flowing(let flow)):
+                settled.completeWithTask { [self] in try await finish(flow, run, name) }
             }
         }
-        return (answer, cancel)
+        return run.instance.execute(
+            input, name: name.text, timeout: run.service.definition.timeout, promise: promise)
+    }
+
+    /// Nothing was answered: the run is to go the long way, where it may.
+    private func lost(_ run: Run, _ error: any Error, _ settled: EventLoopPromise<SmallAnswer>) {
+        left(run)
+        if error is SandboxError { settled.succeed(.lost) } else { settled.fail(error) }
     }
 
     /// Takes the output of a script that writes much into files.
     private func finish(_ flow: ScriptFlow, _ run: Run, _ name: JobName) async throws -> SmallAnswer {
-        let folder = try await WorkFolder.make(name.text, in: data.work)
-        let output = try StreamFiles(in: folder.root, limit: executor.logs.limit)
+        let (folder, output): (WorkFolder, StreamFiles)
+        do {
+            folder = try await WorkFolder.make(name.text, in: data.work)
+            output = try StreamFiles(in: folder.root, limit: executor.logs.limit)
+        } catch {
+            // The script ends though nobody keeps what it writes; until then the place is not free.
+            _ = try? await flow.finish { _ in }  // the first error says more
+            left(run)
+            throw error
+        }
         defer { output.close() }
-        let end = try await flow.finish { piece in await output.append(piece) }
+        let end: ScriptEnd
+        do { end = try await flow.finish { piece in await output.append(piece) } } catch {
+            left(run)
+            try? await folder.remove()  // What stays is removed at the next start.
+            guard error is SandboxError else { throw error }
+            return .lost
+        }
         counts.ended(after: left(run))
         let failure = JobFailure(end.ending, of: run.service) ?? output.overflow
         try await take(end.files, into: folder)

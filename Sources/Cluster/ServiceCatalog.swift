@@ -6,7 +6,7 @@ package import SystemPackage
 
 /// A service that can be triggered and invoked.
 package struct RegisteredService: Sendable {
-    package var definition: ServiceDefinition
+    private var shared: SharedDefinition
     /// Grows with each update.
     package var version: Int64
     /// Where its script and configuration lie.
@@ -18,6 +18,26 @@ package struct RegisteredService: Sendable {
     package var updated: Instant
     /// `nil` where it is not paused.
     package var pause: ServicePause?
+
+    init(
+        definition: ServiceDefinition,
+        version: Int64,
+        configuration: FilePath,
+        sandbox: SandboxKind,
+        madeBuckets: [BucketName],
+        created: Instant,
+        updated: Instant,
+        pause: ServicePause? = nil
+    ) {
+        shared = SharedDefinition(definition)
+        (self.version, self.configuration, self.sandbox) = (version, configuration, sandbox)
+        (self.madeBuckets, self.created, self.updated, self.pause) = (madeBuckets, created, updated, pause)
+    }
+
+    package var definition: ServiceDefinition {
+        _read { yield shared.definition }
+        set { shared = SharedDefinition(newValue) }
+    }
 
     package var name: ServiceName { definition.name }
     package var demand: Resources { Resources(cpu: definition.cpuLimit, memory: definition.memoryLimit) }
@@ -41,6 +61,14 @@ package struct RegisteredService: Sendable {
             places: rules.concurrency * (rules.batch?.files ?? 1), idle: rules.idle,
             maximumInvocations: rules.maximumInvocations, maximumAge: rules.maximumAge)
     }
+}
+
+/// A definition that is copied as a whole: it has dozens of parts, and each request would count the users of each of them, on
+/// all threads at once.
+private final class SharedDefinition: Sendable {
+    let definition: ServiceDefinition
+
+    init(_ definition: ServiceDefinition) { self.definition = definition }
 }
 
 /// All services of the cluster, in memory: what routers and gateways look up.

@@ -22,6 +22,7 @@ package actor ServiceRegistry {
     private let allowedImages: AllowedImages
     private let quotas: QuotaBook
     private let volumes: VolumeDesk?
+    private let images: ImageFetcher?
     private let clusterStore: ServiceDefinition.ClusterStore
     private let httpClient: HTTPClient
     /// The groups whose members may use the cluster; empty where all may who log in.
@@ -45,6 +46,7 @@ package actor ServiceRegistry {
         allowedImages: AllowedImages,
         quotas: QuotaBook = QuotaBook(),
         volumes: VolumeDesk? = nil,
+        images: ImageFetcher? = nil,
         clusterStore: ServiceDefinition.ClusterStore,
         httpClient: HTTPClient,
         organisations: [String] = [],
@@ -64,6 +66,7 @@ package actor ServiceRegistry {
         self.allowedImages = allowedImages
         self.quotas = quotas
         self.volumes = volumes
+        self.images = images
         self.clusterStore = clusterStore
         self.httpClient = httpClient
         self.now = now
@@ -251,6 +254,9 @@ package actor ServiceRegistry {
             )
         }
         publish(service)
+        if service.sandbox == .container, definition.image != old?.definition.image {
+            images?.fetchSoon(definition.image)
+        }
         logger.info("service installed", metadata: ["service": "\(service.name)", "version": "\(version)"])
         return service
     }

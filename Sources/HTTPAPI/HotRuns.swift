@@ -122,7 +122,7 @@ final class HotRuns: ChannelDuplexHandler, RemovableChannelHandler {
             fields.length <= RunDispatcher.largestSmallBody,
             let service = try? ServiceName(Substring(head.uri.utf8.dropFirst(Self.path.utf8.count))),
             let principal = principal(fields.authorization, address()),
-            let definition = catalog[service]?.definition, principal.may(.run, definition)
+            let found = catalog[service], principal.may(.run, found.definition)
         else { return nil }
         return Candidate(
             head: head, service: service, principal: principal.name, form: fields.wantsBytes ? .bytes : .oscar)

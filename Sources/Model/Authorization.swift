@@ -35,7 +35,9 @@ extension Principal {
 
     /// What is done to a service.
     package func may(_ action: Action.OfService, _ service: ServiceDefinition) -> Bool {
-        may(action, service.protected)
+        // As the table says; without looking at the service, since this stands in the way of each small run.
+        if case .administrator = self { return true }
+        return may(action, service.protected)
     }
 
     /// What is done to a job.

@@ -84,9 +84,12 @@ extension SandboxInstance {
             return {}
         }
         let id = link.nextID()
-        link.eventLoop.execute { scripts.value.call(body, id: id, name: name, timeout: timeout, promise) }
+        let request = ScriptCalls.Request(body: body, id: id, name: name, timeout: timeout, promise: promise)
+        link.eventLoop.execute { scripts.value.call(request) }
         let limit = specification.gracePeriod + Self.lateness
-        return { [link] in link.cancel(id, limit: limit) }
+        return { [link] in
+            link.eventLoop.execute { if !scripts.value.withdraw(id) { link.cancel(id, limit: limit) } }
+        }
     }
 }
 

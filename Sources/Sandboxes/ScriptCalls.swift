@@ -19,6 +19,10 @@ final class ScriptCalls {
     private let command: [String]
     private let directory: String
     private var ready: [ScriptFiles] = []
+    /// How many are being made ready.
+    private var comingCount = 0
+    /// Those that wait for a place which is being made ready.
+    private var waiting: [Request] = []
     private var madeCount = 0
     private var takenCount = 0
 
@@ -35,22 +39,43 @@ final class ScriptCalls {
     /// Whether something can be executed at once.
     var isReady: Bool { !ready.isEmpty }
 
-    /// Executes the script with that input.
-    ///
-    /// - Parameters:
-    ///   - id: of the execution.
-    ///   - name: of the invocation, which the script finds in `JOB_UUID`.
-    func call(
-        _ body: ByteBuffer,
-        id: UInt32,
-        name: String,
-        timeout: Duration?,
-        _ promise: EventLoopPromise<ScriptAnswer>
-    ) {
-        guard let files = ready.popLast() else {
-            return promise.fail(SandboxError(.invalid, "no place is ready for an execution in \(specification.id)"))
+    /// What is to be executed.
+    struct Request {
+        let body: ByteBuffer
+        /// Of the execution.
+        let id: UInt32
+        /// Of the invocation, which the script finds in `JOB_UUID`.
+        let name: String
+        let timeout: Duration?
+        let promise: EventLoopPromise<ScriptAnswer>
+    }
+
+    /// Executes the script with that input, as soon as a place is ready: the last one may just be cleared away.
+    func call(_ request: Request) {
+        if let files = ready.popLast() {
+            begin(request, in: files)
+        } else if comingCount > 0 {
+            waiting.append(request)
+        } else {
+            request.promise.fail(Self.noPlace(specification.id))
         }
-        do { try files.write(body) } catch {
+    }
+
+    /// Leaves off what has not begun; whether there was such a thing.
+    func withdraw(_ id: UInt32) -> Bool {
+        guard let index = waiting.firstIndex(where: { $0.id == id }) else { return false }
+        waiting.remove(at: index).promise.fail(
+            SandboxError(.cancelled, "an execution in \(specification.id) was cancelled", cause: CancellationError()))
+        return true
+    }
+
+    private static func noPlace(_ id: String) -> SandboxError {
+        SandboxError(.invalid, "no place is ready for an execution in \(id)")
+    }
+
+    private func begin(_ request: Request, in files: ScriptFiles) {
+        let (id, name, timeout, promise) = (request.id, request.name, request.timeout, request.promise)
+        do { try files.write(request.body) } catch {
             prepare(insteadOf: files)
             return promise.fail(
                 SandboxError(.startFailed, "the input of \(name) could not be written: \(error)", cause: error))
@@ -89,6 +114,7 @@ final class ScriptCalls {
     func prepare(insteadOf used: ScriptFiles?) {
         let exchange = exchange
         madeCount += 1
+        comingCount += 1
         let number = madeCount
         let bound = NIOLoopBound(self, eventLoop: loop)
         NIOThreadPool.singleton.submit { [loop] _ in
@@ -98,8 +124,17 @@ final class ScriptCalls {
                 // Where none can be made executions go the longer way, whose errors say why.
                 files = try? ScriptFiles(number: number, in: exchange)
             }
-            guard let files else { return }
-            loop.execute { bound.value.ready.append(files) }
+            loop.execute { [files] in bound.value.came(files) }
+        }
+    }
+
+    private func came(_ files: ScriptFiles?) {
+        comingCount -= 1
+        if let files {
+            if waiting.isEmpty { ready.append(files) } else { begin(waiting.removeFirst(), in: files) }
+        } else if comingCount == 0 {
+            for request in waiting { request.promise.fail(Self.noPlace(specification.id)) }
+            waiting = []
         }
     }
 }

@@ -134,10 +134,12 @@ struct Server {
             state: state, store: objects, scheduler: scheduler, book: book, volumes: volumes.usage)
         try await quotas.load()
         let allowedImages = try AllowedImages(file: data.root.appending("allowed-images.json"))
+        let imageFetcher = ImageFetcher(sandboxes: sandboxes, logger: logger)
         let registryOfServices = ServiceRegistry(
             data: data, store: objects, state: state, catalog: catalog, scheduler: scheduler, sandboxes: sandboxes,
             logs: logs, deliverySignal: deliveries, notifications: notifications, allowedImages: allowedImages,
-            quotas: book, volumes: volumes, clusterStore: store, httpClient: httpClient, now: now, logger: logger
+            quotas: book, volumes: volumes, images: imageFetcher, clusterStore: store, httpClient: httpClient,
+            organisations: settings.identity.groups.map(IdentitySettings.group), now: now, logger: logger
         )
         try await Recovery(
             data: data, state: state, sandboxes: sandboxes, registry: registryOfServices, executor: executor,
@@ -211,7 +213,7 @@ struct Server {
                 ),
                 LifecycleService(
                     store: objects, trustsAges: { resources.trustsAges }, now: now, logger: logger),
-                resources, VolumeWatch(volumes: volumes),
+                resources, VolumeWatch(volumes: volumes), imageFetcher,
                 deliveryService,
                 RetryService(
                     store: objects, state: state, scheduler: scheduler, signal: retries, now: now, logger: logger),

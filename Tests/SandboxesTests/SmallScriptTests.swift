@@ -209,6 +209,23 @@ struct SmallScriptTests {
         }
     }
 
+    @Test(arguments: await Subject.usable())
+    func aPlaceThatIsClearedAwayIsWaitedFor(_ subject: Subject) async throws {
+        try await subject.with { bench in
+            try await bench.withInstance(Self.any) { instance in
+                // Each asks right after the answer to the last; what is made, removed and moved keeps places busy for a while.
+                for number in 1...30 {
+                    let script = "touch \"$TMP_INPUT_DIR/left\"; mkdir \"$TMP_OUTPUT_DIR/d\"; echo \(number)"
+                    guard case .ended(let end) = try await begin(instance, script).answer.get() else {
+                        Issue.record("it flows")
+                        return
+                    }
+                    #expect(String(buffer: end.output) == "\(number)\n")
+                }
+            }
+        }
+    }
+
     @Test func otherModesExecuteNothing() async throws {
         try await Subject.process.with { bench in
             try await bench.withInstance("exec cat", change: { $0.mode = .resident }) { instance in
